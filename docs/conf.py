@@ -1,0 +1,32 @@
+"""What Sphinx needs to know to build these pages; `script/docs` runs it."""
+
+import sys
+from importlib.metadata import version as installed_version
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+project = "Chainrule"
+author = "Chainrule contributors"
+copyright = "2026, Chainrule contributors"
+release = version = installed_version("chainrule")
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.doctest",
+    "sphinx.ext.napoleon",
+    "mathml",
+]
+exclude_patterns = ["_build"]
+
+myst_enable_extensions = ["attrs_block", "colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+
+autodoc_member_order = "bysource"
+napoleon_google_docstring = False
+
+html_theme = "furo"
+html_title = f"Chainrule {release}"
+# Formulas are native MathML: a built page loads nothing from the network.
+html_math_renderer = "mathml"

@@ -1,0 +1,66 @@
+"""Chainrule: back-propagation you can read, check and run.
+
+Gashler's derivation of back-propagation as software. The mathematics is one page, :mod:`chainrule.backprop`; the public
+names below are loaded when they are first used, so that importing the package costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from chainrule.activations import Activation as Activation
+    from chainrule.backprop import error as error
+    from chainrule.backprop import error_terms as error_terms
+    from chainrule.backprop import forward as forward
+    from chainrule.backprop import gradient as gradient
+    from chainrule.backprop import input_gradient as input_gradient
+    from chainrule.backprop import jacobian as jacobian
+    from chainrule.backprop import update as update
+    from chainrule.certificate import check as check
+    from chainrule.model import Model as Model
+    from chainrule.model import load as load
+    from chainrule.model import save as save
+    from chainrule.network import Network as Network
+    from chainrule.objective import Objective as Objective
+    from chainrule.training.loop import Diverged as Diverged
+    from chainrule.training.loop import WorseThanConstant as WorseThanConstant
+    from chainrule.training.loop import train as train
+
+_HOME = {
+    "Activation": "activations",
+    "Diverged": "training.loop",
+    "Model": "model",
+    "Network": "network",
+    "Objective": "objective",
+    "WorseThanConstant": "training.loop",
+    "check": "certificate",
+    "error": "backprop",
+    "error_terms": "backprop",
+    "forward": "backprop",
+    "gradient": "backprop",
+    "input_gradient": "backprop",
+    "jacobian": "backprop",
+    "load": "model",
+    "save": "model",
+    "train": "training.loop",
+    "update": "backprop",
+}
+"""The module of each public name."""
+
+__all__ = sorted(_HOME)  # noqa: PLE0605  a list of names all the same
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("chainrule")
+    if name not in _HOME:
+        raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
+    value = getattr(import_module(f"chainrule.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -1,0 +1,92 @@
+"""The command line: one module per verb, none of which computes anything.
+
+Exit codes: 0 ok, 1 failed, 2 usage, 3 bad data, 4 diverged, 130 interrupted. An error is one sentence on standard error.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import warnings
+from typing import Any
+
+import click
+
+VERBS = ("train", "predict", "evaluate", "check", "inspect")
+
+
+class Verbs(click.Group):
+    """The verbs, each loaded from its module when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of use, not of the alphabet."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name."""
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = importlib.import_module(f"chainrule.cli.{cmd_name}").command
+        return command
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="chainrule", prog_name="chainrule")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def group(debug: bool) -> None:
+    """Train, judge, certify and use small networks on tables of numbers.
+
+    \b
+      chainrule train houses.csv --target price -o price.safetensors
+      chainrule predict price.safetensors new.csv
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and end the process with its exit code."""
+    given = sys.argv[1:] if arguments is None else arguments
+    warnings.showwarning = _show_warning
+    try:
+        code = group.main(given, prog_name="chainrule", standalone_mode=False)
+    except BrokenPipeError:  # whoever read our output has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Error: interrupted; nothing was saved.", err=True)
+        code = 130
+    except Exception as error:
+        if "--debug" in given:
+            raise
+        code, sentence = _explain(error)
+        click.echo(f"Error: {sentence}", err=True)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _explain(error: Exception) -> tuple[int, str]:
+    """Exit code and sentence for an error of ours; another is a fault of Chainrule, and says so."""
+    from chainrule.files.model_file import BadFile
+    from chainrule.tables import BadData
+    from chainrule.training.loop import Diverged
+
+    if isinstance(error, BadData | BadFile):
+        return 3, str(error)
+    if isinstance(error, Diverged):
+        return 4, str(error)
+    if isinstance(error, ValueError):
+        return 2, str(error)
+    if isinstance(error, OSError):
+        return 1, str(error)
+    if isinstance(error, MemoryError):
+        return (
+            1,
+            "memory must hold the table and the network; got a table or network too large. Use fewer rows or nodes.",
+        )
+    return 1, f"{type(error).__name__}: {error}. This is a fault of Chainrule; --debug before the command shows where."
+
+
+def _show_warning(message: Any, *rest: Any) -> None:
+    click.echo(f"Warning: {message}", err=True)

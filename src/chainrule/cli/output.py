@@ -1,0 +1,87 @@
+"""What the verbs share: their common options, and how tables, numbers and files leave them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+model_argument = click.argument("model", type=click.Path(path_type=Path))
+table_argument = click.argument("table", type=click.Path(path_type=Path))
+json_option = click.option("--json", "as_json", is_flag=True, help="Write the result as JSON, for machines.")
+force_option = click.option("--force", is_flag=True, help="Replace an existing file.")
+
+
+def require_new(path: Path | None, force: bool) -> None:
+    """Refuse to replace a file without --force, before any work is done."""
+    if path is None:
+        return
+    if path.exists() and not force:
+        raise click.UsageError(f"-o must be a new file; got {str(path)!r}, which exists. Add --force to replace it.")
+    if path.is_dir():
+        raise click.UsageError(f"-o must be a file; got {str(path)!r}, which is a folder. Name a file in it.")
+    if not path.absolute().parent.is_dir():
+        raise click.UsageError(f"-o must be in a folder that exists; got {str(path)!r}. Make the folder first.")
+
+
+def write_json(value: Any) -> None:
+    """To standard output; what is not finite as null, which JSON has."""
+    click.echo(json.dumps(_plain(value), indent=2))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, float) and value - value != 0:
+        return None
+    return value
+
+
+def write_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table on standard output, its first column to the left and the others to the right."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title or None, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    for n, column in enumerate(columns):
+        table.add_column(column, justify="left" if n == 0 else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    Console(highlight=False, markup=False).print(table)
+
+
+def write_scores(found: Mapping[str, Mapping[str, Any]], rows: str) -> None:
+    """R², RMSE and MAE of each target, the network first."""
+    for target, of_one in found.items():
+        write_table(
+            f"{target}, {rows}",
+            ("", "R²", "RMSE", "MAE"),
+            [(name, f"{one.r2:.3f}", f"{one.rmse:.4g}", f"{one.mae:.4g}") for name, one in of_one.items()],
+        )
+
+
+def write_text(path: Path, text: str) -> None:
+    """A file written whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("x", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise OSError(
+            error.errno, f"{path} cannot be written: {error.strerror}. Nothing was changed. Choose another place."
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()

@@ -1,0 +1,152 @@
+"""The page, run: what an engine is given, what it offers, and which one is taken.
+
+An engine is a module with the functions of :class:`Engine`; ``train`` has no case for any of them.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
+
+import numpy as np
+
+from chainrule.network import Network, as_inputs, as_targets
+from chainrule.notation import FloatArray
+from chainrule.objective import known_patterns
+
+ENGINES = {"reference": "chainrule.engines.reference"}
+"""Every engine by name, the fastest first."""
+
+PIECE = 4096
+"""Patterns taken at once where all of them are needed, to bound memory."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """The patterns to learn from: inputs, targets, and s_p.
+
+    ``inputs`` is (patterns, inputs), ``targets`` (patterns, outputs) with NaN where missing, ``weights`` (patterns,) and
+    0 for a pattern without any known target.
+    """
+
+    inputs: FloatArray
+    targets: FloatArray
+    weights: FloatArray
+    batch_size: int
+
+    @property
+    def patterns(self) -> int:
+        """How many there are."""
+        return len(self.inputs)
+
+    @property
+    def total(self) -> float:
+        """S, the sum of the weights."""
+        return float(self.weights.sum())
+
+    def batches(self, order: Any) -> Iterator[tuple[FloatArray, FloatArray, FloatArray, float]]:
+        """Inputs, targets, weights and total of each batch in this order of patterns; the totals keep E unbiased."""
+        S = self.total
+        for start in range(0, self.patterns, self.batch_size):
+            rows = order[start : start + self.batch_size]
+            yield self.inputs[rows], self.targets[rows], self.weights[rows], S * len(rows) / self.patterns
+
+    def pieces(self) -> Iterator[tuple[FloatArray, FloatArray, FloatArray]]:
+        """All patterns in their own order, a piece at a time."""
+        for start in range(0, self.patterns, PIECE):
+            piece = slice(start, start + PIECE)
+            yield self.inputs[piece], self.targets[piece], self.weights[piece]
+
+
+def source(net: Network, inputs: Any, targets: Any, weights: Any = None, batch_size: int | None = None) -> Source:
+    """Check what a user gives, once, and make it a source in the network's type.
+
+    Raises
+    ------
+    ValueError
+        If a shape is wrong, an input is not finite, a target is infinite or outside what the objective allows, no
+        target is known, or a weight is negative.
+    """
+    y_0, t = as_inputs(net, inputs), as_targets(net, targets)
+    if len(y_0) != len(t) or not len(t):
+        raise ValueError(
+            f"inputs and targets must have the same number of rows, one or more; got {len(y_0)} and {len(t)}. "
+            "Pass one row a pattern in both."
+        )
+    _require_finite("inputs", y_0, np.isfinite(y_0))
+    _require_finite("targets", t, ~np.isinf(t))
+    low, high = net.objective.domain
+    if ((t < low) | (t > high)).any():
+        raise ValueError(
+            f"targets must lie between {low:g} and {high:g} for objective {net.objective.name!r}; got "
+            f"{np.nanmin(t):g} to {np.nanmax(t):g}. Rescale them or choose another objective."
+        )
+    known = ~np.isnan(t)
+    if net.f[net.depth].vector and (known.any(axis=1) & ~known.all(axis=1)).any():
+        row = int(np.argmax(known.any(axis=1) & ~known.all(axis=1)))
+        raise ValueError(
+            f"targets must be wholly known or wholly nan in each row under softmax; got a part of row {row}. Complete it."
+        )
+    s = np.asarray(known_patterns(t), dtype=net.dtype)
+    if weights is not None:
+        given = np.asarray(weights, dtype=net.dtype)
+        if given.shape != s.shape or not np.isfinite(given).all() or (given < 0).any():
+            raise ValueError(
+                f"weights must be {len(s)} finite numbers from 0 up, one a pattern; got shape {given.shape}, "
+                f"smallest {given.min() if given.size else 'none'}. Correct them."
+            )
+        s = s * given
+    if not s.any():
+        raise ValueError(
+            "targets must hold a known value of a pattern with a weight above 0; got none. Nothing can be learned."
+        )
+    return Source(y_0, t, s, len(t) if batch_size is None else min(batch_size, len(t)))
+
+
+def _require_finite(name: str, values: FloatArray, good: Any) -> None:
+    if not good.all():
+        row, column = (int(n) for n in np.argwhere(~good)[0])
+        raise ValueError(
+            f"{name} must be finite; row {row}, column {column} is {values[row, column]}. Drop the row or fill the gap first."
+        )
+
+
+class Engine(Protocol):
+    """What an engine offers; a state holds a network in training and belongs to the engine that made it."""
+
+    def prepare(self, net: Network, source: Source, rule: Any) -> Any:
+        """A state to train this network on this source by this rule; the network itself is never changed."""
+
+    def epoch(self, state: Any, order: Any, learning_rates: Any) -> float:
+        """One pass over the patterns in this order, one learning rate an update; the running E, before each update.
+
+        An E that is not finite ends the pass, and the state keeps its last finite weights.
+        """
+
+    def value_and_gradient(self, state: Any, theta: FloatArray) -> tuple[float, FloatArray]:
+        """E of the whole source and its gradient, at this θ."""
+
+    def error(self, state: Any, source: Source) -> float:
+        """E of a whole source at the state's weights."""
+
+    def jacobian(self, state: Any) -> FloatArray:
+        """The derivative of every output by θ, (patterns, outputs, parameters)."""
+
+    def predict(self, net: Network, inputs: FloatArray) -> FloatArray:
+        """The outputs (patterns, outputs)."""
+
+    def network(self, state: Any) -> Network:
+        """The network as it is now, with a θ of its own."""
+
+
+def load(name: str = "auto") -> Engine:
+    """The engine of that name, or for "auto" the fastest there is."""
+    chosen = next(iter(ENGINES)) if name == "auto" else name
+    if chosen not in ENGINES:
+        close = difflib.get_close_matches(str(name), ["auto", *ENGINES], 1)
+        hint = f"Did you mean {close[0]!r}?" if close else "Leave it out for the fastest."
+        raise ValueError(f"engine must be {' or '.join(repr(n) for n in ('auto', *ENGINES))}; got {name!r}. {hint}")
+    return cast(Engine, importlib.import_module(ENGINES[chosen]))

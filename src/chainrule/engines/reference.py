@@ -1,0 +1,90 @@
+"""The page itself as an engine, on NumPy: every other engine is measured against it.
+
+Follows the page function by function; nothing is added but the loop over the batches.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule import backprop
+from chainrule.engines import PIECE, Source
+from chainrule.network import Network
+from chainrule.notation import FloatArray
+from chainrule.objective import penalty_gradient
+
+
+@dataclass
+class State:
+    """A network in training: its θ, what the rule remembers, and how many updates were made."""
+
+    net: Network
+    source: Source
+    rule: Any
+    slots: tuple[FloatArray, ...]
+    updates: int = 0
+
+
+def prepare(net: Network, source: Source, rule: Any) -> State:
+    """A state with a copy of the network."""
+    return State(net.copy(), source, rule, tuple(np.zeros_like(net.theta) for _ in range(rule.slots)))
+
+
+def epoch(state: State, order: Any, learning_rates: Any) -> float:
+    """Forward, error terms, gradient, update, batch by batch; the running E of the epoch."""
+    running = 0.0
+    with np.errstate(all="ignore"):  # what overflows ends in an E that is not finite, and that is what is looked at
+        for (inputs, t, s, total), learning_rate in zip(state.source.batches(order), learning_rates, strict=True):
+            net = state.net
+            trace = backprop.forward(net, inputs)
+            g = backprop.gradient(net, trace, backprop.error_terms(net, trace, t), s, total).theta
+            running += float(backprop.error(net, trace, t, s, total)) * len(inputs) / state.source.patterns
+            theta, slots = state.rule.step(net.theta, g, state.slots, float(learning_rate), state.updates + 1)
+            if not (np.isfinite(running) and np.isfinite(theta).all()):
+                return np.nan
+            state.net, state.slots, state.updates = net.replace(theta), slots, state.updates + 1
+    return running
+
+
+def value_and_gradient(state: State, theta: FloatArray) -> tuple[float, FloatArray]:
+    """E of the whole source and its gradient at θ, a piece at a time."""
+    net = state.net.replace(theta.astype(state.net.dtype))
+    plain, total = net.without_penalty(), state.source.total
+    E = float(net.penalty())
+    g = penalty_gradient(net.theta, net.l1, net.l2) * net.penalized
+    with np.errstate(all="ignore"):
+        for inputs, t, s in state.source.pieces():
+            trace = backprop.forward(plain, inputs)
+            E += float(backprop.error(plain, trace, t, s, total))
+            g = g + backprop.gradient(plain, trace, backprop.error_terms(plain, trace, t), s, total).theta
+    return E, g
+
+
+def error(state: State, source: Source) -> float:
+    """E of a whole source at the state's weights, a piece at a time."""
+    plain = state.net.without_penalty()
+    with np.errstate(all="ignore"):
+        parts = [
+            float(backprop.error(plain, backprop.forward(plain, inputs), t, s, source.total))
+            for inputs, t, s in source.pieces()
+        ]
+    return sum(parts) + float(state.net.penalty())
+
+
+def jacobian(state: State) -> FloatArray:
+    """The derivative of every output by θ, (patterns, outputs, parameters)."""
+    return np.asarray(backprop.jacobian(state.net, backprop.forward(state.net, state.source.inputs)))
+
+
+def predict(net: Network, inputs: FloatArray) -> FloatArray:
+    """The outputs (patterns, outputs), a piece at a time."""
+    pieces = range(0, max(len(inputs), 1), PIECE)
+    return np.concatenate([backprop.forward(net, inputs[start : start + PIECE]).y[-1] for start in pieces])
+
+
+def network(state: State) -> Network:
+    """The network as it is now, with a θ of its own."""
+    return state.net.copy()

@@ -1,0 +1,434 @@
+"""Model: a network with what it needs to be used on a table, in the table's own units; fitted, saved and loaded.
+
+Table in, standardised inputs and targets, network, predictions in the target's units out. Its letters: y_0 inputs and
+t targets as in the table; what the network sees of both is scaled.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from chainrule import engines, scores
+from chainrule.backprop import error, error_terms, forward, input_gradient
+from chainrule.certificate import Certificate, check
+from chainrule.files import model_file
+from chainrule.files.model_file import BadFile
+from chainrule.network import Network
+from chainrule.notation import FloatArray
+from chainrule.tables import BadData, Scaling, Table, match, read_table, require_finite, split
+from chainrule.training.descent import rule as rule_of
+from chainrule.training.history import History
+from chainrule.training.loop import Diverged, train
+
+LEARNING_RATE = {"gradient_descent": 0.05, "momentum": 0.01, "adam": 0.003, "lbfgs": 1.0}
+"""Of each rule, for standardised inputs and targets; L-BFGS chooses its own steps."""
+
+PENALTIES = (1e-4, 1e-3, 1e-2, 3e-2)
+"""Values of l2 that are tried when none is given: from none to speak of to nearly linear."""
+
+CERTIFIED = 32
+"""Patterns on which a fitted model's gradient is certified."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came of a fit, on rows that took no part in it.
+
+    Attributes
+    ----------
+    rows : dict of str to int
+        "trained", "stopping" (chose the epoch to keep), "held_out", "without_target" (left out).
+    scores : dict of str to dict
+        For each target, "network", "linear model" and "constant predictor" on the held-out rows: r2, rmse, mae.
+    certificate : Certificate
+        Of the fitted network on some of its training patterns.
+    history : History
+    seconds : float
+    """
+
+    rows: Mapping[str, int]
+    scores: Mapping[str, Mapping[str, scores.Scores]]
+    certificate: Certificate
+    history: History
+    seconds: float
+
+
+@dataclass
+class Model:
+    """A network and how a table becomes its inputs and its outputs become predictions.
+
+    Attributes
+    ----------
+    network : Network
+    names : tuple of str
+        The input columns; empty for a bare network, which takes arrays as they are.
+    target_names : tuple of str
+    inputs, targets : Scaling or None
+        Mean and standard deviation of each column; None leaves values as they are.
+    fitted : dict
+        How it was fitted, as plain data.
+    report : Report or None
+        What came of the fit; not saved.
+    """
+
+    network: Network
+    names: tuple[str, ...] = ()
+    target_names: tuple[str, ...] = ()
+    inputs: Scaling | None = None
+    targets: Scaling | None = None
+    fitted: dict[str, Any] = field(default_factory=dict)
+    report: Report | None = None
+
+    @classmethod
+    def fit(
+        cls,
+        table: Any,
+        target: str | Sequence[str],
+        *,
+        hidden: Sequence[int] = (32,),
+        activation: str = "tanh",
+        rule: str = "adam",
+        learning_rate: float | None = None,
+        epochs: int = 400,
+        batch_size: int | None = 32,
+        patience: int | None = 30,
+        l2: float | None = None,
+        held_out: float = 0.2,
+        engine: str = "auto",
+        seed: int = 0,
+        progress: bool | None = None,
+    ) -> Model:
+        """Fit a network to a table of numbers as it is, and report how it does on rows it has not seen.
+
+        A part of the rows (held_out) is kept for the report alone; as large a part of the others chooses the epoch whose
+        weights are kept. Inputs and targets are standardised by the rows trained on, and that is undone on output.
+
+        Parameters
+        ----------
+        table : path, data frame or array
+            Whatever :func:`chainrule.tables.read_table` takes.
+        target : str or sequence of str
+            The column or columns to predict; every other column is an input. Rows without any target are left out.
+        hidden : sequence of int
+            Nodes of each hidden layer; empty for none.
+        activation : str
+            Of the hidden layers.
+        rule, learning_rate, epochs, batch_size, patience, engine, seed, progress
+            As for :func:`chainrule.train`; the learning rate by default fits the rule.
+        l2 : float, optional
+            Penalty on the weights. By default each of :data:`PENALTIES` is tried, and the network kept whose error, without
+            the penalty, is the smallest on the rows that choose the epoch.
+        held_out : float
+            Fraction of the rows kept for the report, and of the rest for stopping.
+
+        Returns
+        -------
+        Model
+
+        Raises
+        ------
+        BadData
+            If the table cannot be used.
+        Diverged
+            If training diverges; ``.network`` holds the last finite weights.
+        """
+        read = read_table(table)
+        target_names = (target,) if isinstance(target, str) else tuple(target)
+        y_0, t, left_out = _inputs_and_targets(read, target_names)
+        seen, unseen = split(len(t), held_out=held_out, seed=seed)
+        into, stopping = (seen[rows] for rows in split(len(seen), held_out=held_out, seed=seed + 1))
+        of_inputs, of_targets = Scaling.fit(y_0.values[into]), Scaling.fit(t[into])
+        chosen = rule_of(rule)
+        eta = LEARNING_RATE[chosen.name] if learning_rate is None else learning_rate
+        scaled, wanted = of_inputs.apply(y_0.values), of_targets.apply(t)
+
+        def trained(penalty: float) -> tuple[Network, History]:
+            sizes = [len(y_0.names), *hidden, len(target_names)]
+            start = Network(sizes, [activation] * len(hidden) + ["identity"], seed=seed, l2=penalty)
+            return train(
+                start,
+                scaled[into],
+                wanted[into],
+                chosen,
+                eta,
+                epochs,
+                batch_size,
+                validation=(scaled[stopping], wanted[stopping]),
+                engine=engine,
+                seed=seed,
+                patience=patience,
+                progress=progress,
+            )
+
+        def on_stopping_rows(run: tuple[Network, History]) -> float:
+            plain = run[0].without_penalty()
+            return float(error(plain, forward(plain, scaled[stopping]), wanted[stopping]))
+
+        started = time.perf_counter()
+        try:
+            runs = [trained(penalty) for penalty in (PENALTIES if l2 is None else (l2,))]
+        except Diverged as diverged:
+            diverged.name = f"column {y_0.names[diverged.column]!r}, standardised"
+            raise
+        net, history = min(runs, key=on_stopping_rows)
+        rows = {"trained": len(into), "stopping": len(stopping), "held_out": len(unseen), "without_target": left_out}
+        fitted = {
+            "table": read.origin,
+            "rows": rows,
+            "rule": chosen.name,
+            "learning_rate": eta,
+            "batch_size": batch_size,
+            "l2": net.l2,
+            "epochs": history.epochs,
+            "best_epoch": history.best_epoch,
+            "seed": seed,
+        }
+        model = cls(net, y_0.names, target_names, of_inputs, of_targets, fitted)
+        model.report = Report(
+            rows=rows,
+            scores=model._scores(y_0.values, t, seen, unseen),
+            certificate=check(net, scaled[into[:CERTIFIED]], wanted[into[:CERTIFIED]]),
+            history=history,
+            seconds=time.perf_counter() - started,
+        )
+        return model
+
+    def _scores(self, y_0: FloatArray, t: FloatArray, seen: Any, unseen: Any) -> dict[str, dict[str, scores.Scores]]:
+        """On the unseen rows, beside the linear model and the constant, both fitted to all the seen ones."""
+        constant = np.broadcast_to(np.nanmean(t[seen], axis=0), t[unseen].shape)
+        predictions = {
+            "network": self._predict(y_0[unseen]),
+            "linear model": scores.linear_predictions(y_0[seen], t[seen], y_0[unseen]),
+            "constant predictor": constant,
+        }
+        of_each = {name: scores.regression(t[unseen], said) for name, said in predictions.items()}
+        return {
+            target: {name: found[j] for name, found in of_each.items()} for j, target in enumerate(self.target_names)
+        }
+
+    def predict(self, table: Any) -> FloatArray:
+        """Predictions (rows, targets) in the targets' units, one row for each row of the table, in its order.
+
+        Parameters
+        ----------
+        table : path, data frame or array
+            Columns are found by name; others may stand among them. An array has the input columns alone, in order.
+
+        Raises
+        ------
+        BadData
+            If a column is missing or a value is not finite.
+        """
+        return self._predict(self._inputs(table))
+
+    def _inputs(self, table: Any) -> FloatArray:
+        read = match(read_table(table), self.names or tuple(f"x{k}" for k in range(self.network.sizes[0])))
+        require_finite(read)
+        return read.values
+
+    def _predict(self, y_0: FloatArray) -> FloatArray:
+        scaled = y_0 if self.inputs is None else self.inputs.apply(y_0)
+        outputs = engines.load().predict(self.network, scaled.astype(self.network.dtype))
+        return np.asarray(outputs if self.targets is None else self.targets.undo(outputs), dtype=np.float64)
+
+    def patterns(self, table: Any) -> tuple[FloatArray, FloatArray]:
+        """Inputs and targets of a table as the network sees them, (rows, inputs) and (rows, targets).
+
+        Raises
+        ------
+        BadData
+            If a column is missing, an input is not finite, or a target is infinite.
+        """
+        read = read_table(table)
+        if not read.named and not self.names:
+            outputs = self.network.sizes[-1]
+            names = read.names
+            if len(names) != self.network.sizes[0] + outputs:
+                raise BadData(
+                    f"{read.origin} must have {self.network.sizes[0]} input columns followed by {outputs} of targets; "
+                    f"got {len(names)}. Put them side by side."
+                )
+            read_inputs, t = read.select(names[:-outputs]), read.select(names[-outputs:])
+        else:
+            read_inputs, t = match(read, self.names), match(read, self.target_names)
+        require_finite(read_inputs)
+        require_finite(t, argument="targets", missing_allowed=True)
+        scaled = read_inputs.values if self.inputs is None else self.inputs.apply(read_inputs.values)
+        return scaled, t.values if self.targets is None else self.targets.apply(t.values)
+
+    def evaluate(self, table: Any) -> dict[str, dict[str, scores.Scores]]:
+        """Scores of the network on a table with its targets, beside the constant that was the mean in training.
+
+        Returns
+        -------
+        dict
+            For each target "network" and "constant predictor": r2, rmse, mae.
+        """
+        read = read_table(table)
+        t = match(read, self.target_names)
+        require_finite(t, argument="targets", missing_allowed=True)
+        said = self.predict(read)
+        if np.isnan(t.values).all():
+            raise BadData(
+                f"targets must be known in some rows of {read.origin}; got none. Pass a table with the truth."
+            )
+        mean = np.zeros(len(self.target_names)) if self.targets is None else self.targets.mean
+        network = scores.regression(t.values, said)
+        constant = scores.regression(t.values, np.broadcast_to(mean, t.values.shape))
+        return {
+            name: {"network": network[j], "constant predictor": constant[j]} for j, name in enumerate(self.target_names)
+        }
+
+    def check(self, table: Any, rows: int = CERTIFIED) -> Certificate:
+        """The certificate of the network's gradient on the first rows of a table that know a target."""
+        y_0, t = self.patterns(table)
+        known = np.flatnonzero(~np.isnan(t).all(axis=1))[:rows]
+        if not known.size:
+            raise BadData("targets must be known in some rows; got none. Pass a table with the truth.")
+        return check(self.network, y_0[known], t[known])
+
+    def pattern(self, table: Any, row: int) -> dict[str, Any]:
+        """Back-propagation of one row of a table, as plain data, in the paper's letters and as the network sees it.
+
+        Parameters
+        ----------
+        row : int
+            As messages count: from 1 in a file, from 0 in an array or a data frame.
+
+        Returns
+        -------
+        dict
+            "E_p", and "layers": for each layer lists x, y, e over its nodes; d, the derivative of E_p by each input, in
+            layer 0, and t in the last.
+        """
+        read = read_table(table)
+        n = row - read.first_row
+        if not 0 <= n < len(read.values):
+            raise BadData(
+                f"row must be one of {read.origin}, {read.first_row} to {len(read.values) - 1 + read.first_row}; got {row}. "
+                "Choose another."
+            )
+        y_0, t = self.patterns(replace(read, values=read.values[n : n + 1], first_row=row, path=None))
+        net = self.network
+        trace = forward(net, y_0)
+        e = error_terms(net, trace, t)
+        layers: list[dict[str, Any]] = [{"y": trace.y[0][0].tolist(), "d": input_gradient(net, e)[0].tolist()}]
+        layers += [
+            {"x": trace.x[i][0].tolist(), "y": trace.y[i][0].tolist(), "e": e[i][0].tolist()}
+            for i in range(1, net.depth + 1)
+        ]
+        layers[-1]["t"] = t[0].tolist()
+        E_p = float(net.objective.errors(net.f[-1], t, trace.x[-1], trace.y[-1])[0])
+        return {"E_p": E_p, "layers": layers}
+
+
+def save(model: Model | Network, path: str | os.PathLike[str]) -> None:
+    """Write a model to a file that holds data and no code, whole or not at all.
+
+    Parameters
+    ----------
+    model : Model or Network
+        A bare network is saved as a model without columns and scaling.
+    path : path
+        An existing file is replaced once the new one has been written and read back.
+
+    Raises
+    ------
+    ValueError
+        If a weight is not finite or an activation or objective is of your own.
+    OSError
+        If the file cannot be written; what stood there before is untouched.
+    """
+    kept = Model(model) if isinstance(model, Network) else model
+    net = kept.network
+    arrays: dict[str, FloatArray] = {"theta": np.asarray(net.theta)}
+    for name, scaling in (("inputs", kept.inputs), ("targets", kept.targets)):
+        if scaling is not None:
+            arrays |= {f"{name}.mean": scaling.mean, f"{name}.sd": scaling.sd}
+    spec = {
+        "network": net.to_spec(),
+        "names": list(kept.names),
+        "target_names": list(kept.target_names),
+        "fitted": kept.fitted,
+    }
+    model_file.write(path, spec, arrays)
+
+
+def load(path: str | os.PathLike[str]) -> Model:
+    """Read a model that :func:`save` wrote; nothing in the file is executed.
+
+    Raises
+    ------
+    BadFile
+        If the file is not a model, is damaged, or says something that cannot be.
+    OSError
+        If it cannot be opened.
+    """
+    spec, arrays = model_file.read(path)
+    try:
+        net = Network.from_spec(spec.pop("network"), arrays.pop("theta"))
+        names, target_names = (_names(spec.pop(key)) for key in ("names", "target_names"))
+        fitted = spec.pop("fitted")
+        inputs = _scaling(arrays, "inputs", net.sizes[0])
+        targets = _scaling(arrays, "targets", net.sizes[-1])
+        strange = [*spec, *arrays]
+        if strange or not isinstance(fitted, dict):
+            raise ValueError(f"it holds {', '.join(strange) or 'no record of its fit'}")
+        if (names and len(names) != net.sizes[0]) or (target_names and len(target_names) != net.sizes[-1]):
+            raise ValueError("its columns do not fit its layers")
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, MemoryError) as error:
+        said = f"no {error}" if isinstance(error, KeyError) else str(error)
+        raise BadFile(
+            f"{path} must describe a model that can be; got a file that does not: {said}. Save it again."
+        ) from None
+    return Model(net, names, target_names, inputs, targets, fitted)
+
+
+def _names(values: Any) -> tuple[str, ...]:
+    if (
+        not isinstance(values, list)
+        or not all(isinstance(name, str) for name in values)
+        or len(set(values)) != len(values)
+    ):
+        raise ValueError("its columns must be different names")
+    return tuple(values)
+
+
+def _scaling(arrays: dict[str, FloatArray], name: str, columns: int) -> Scaling | None:
+    if f"{name}.mean" not in arrays and f"{name}.sd" not in arrays:
+        return None
+    mean, sd = arrays.pop(f"{name}.mean"), arrays.pop(f"{name}.sd")
+    if mean.shape != (columns,) or sd.shape != (columns,) or not (sd > 0).all():
+        raise ValueError(f"the scaling of its {name} must have {columns} means and positive standard deviations")
+    return Scaling(mean, sd)
+
+
+def _inputs_and_targets(table: Table, target_names: tuple[str, ...]) -> tuple[Table, FloatArray, int]:
+    """Input columns, targets (rows, targets), and how many rows were left out because they know no target."""
+    t = table.select(target_names, argument="target")
+    y_0 = table.without(target_names)
+    if not target_names or len(set(target_names)) != len(target_names) or not y_0.names:
+        raise BadData(
+            f"target must name one or more columns once each and leave one for the inputs; got {list(target_names)} of "
+            f"{len(table.names)} columns. Name the columns to predict."
+        )
+    require_finite(t, argument="targets", missing_allowed=True)
+    known = ~np.isnan(t.values).all(axis=1)
+    require_finite(replace(y_0, values=np.where(known[:, None], y_0.values, 0.0)))
+    if known.sum() < 3:
+        raise BadData(
+            f"{table.origin} must have 3 rows or more with a known target, to train, to stop and to judge; got "
+            f"{int(known.sum())}. Add rows."
+        )
+    return replace(y_0, values=y_0.values[known], path=None), t.values[known], int((~known).sum())
+
+
+def scores_to_dict(found: Mapping[str, Mapping[str, scores.Scores]]) -> dict[str, Any]:
+    """Scores as plain data."""
+    return {target: {name: asdict(one) for name, one in of_one.items()} for target, of_one in found.items()}
