@@ -204,8 +204,9 @@ def _check_slope(row: Activation) -> None:
     if not known.any() or wrong.any():
         n = int(np.argmax(wrong))
         raise ValueError(
-            f"f_prime of activation {row.name!r} must be the derivative of its f; got {slope[n]:.6g} at x = {x[n]:.6g}, "
-            f"where the slope of f is {difference[n]:.6g}. Correct f_prime, or name a kink with kinks=(...)."
+            f"f_prime of activation {row.name!r} must be the derivative of its f; got {slope[n]:.6g} at "
+            f"x = {x[n]:.6g}, where the slope of f is {difference[n]:.6g}. Correct f_prime, or name a kink "
+            "with kinks=(...)."
         )
 
 

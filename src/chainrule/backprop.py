@@ -1,7 +1,7 @@
 """The page: from the inputs to the gradient, in the order of the derivation.
 
 Steps 4 to 8 forward, 20 to 24 backward, 19 and 24 by a weight, 17 by an input. The same lines run on NumPy, on JAX
-under ``jit``, and on the complex numbers of the oracles; none assigns in place. Letters as in :mod:`chainrule.notation`.
+under ``jit``, and on the complex numbers of the oracles; none assigns in place. Letters: :mod:`chainrule.notation`.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -210,6 +210,24 @@ class _Block:
 
 
 @dataclass(frozen=True)
+class _ByInputs:
+    """E of each pattern and its gradient d, as functions of the inputs (patterns, inputs)."""
+
+    E: Function
+    d: Function
+    at: FloatArray
+
+
+class _Slopes(NamedTuple):
+    """What an oracle says of one direction or of many entries: slope, uncertainty, and the slopes on both sides."""
+
+    slope: Any
+    uncertain: Any
+    left: Any
+    right: Any
+
+
+@dataclass(frozen=True)
 class _Case:
     """What is judged: E and g as functions of one flat vector, and of the inputs where there are any."""
 
@@ -220,9 +238,7 @@ class _Case:
     portable: bool
     bends: bool  # some net value, residual or penalized weight lies exactly on a kink
     patterns: int = 0
-    inputs: FloatArray | None = None
-    E_of_inputs: Function | None = None
-    d_of_inputs: Function | None = None
+    by_inputs: _ByInputs | None = None
 
 
 def _network_case(
@@ -243,7 +259,8 @@ def _network_case(
     y_0, t = as_inputs(net, np.asarray(inputs)), as_targets(net, np.asarray(targets))
     if len(y_0) != len(t) or not len(t):
         raise ValueError(
-            f"targets must have one row for each of the {len(y_0)} patterns of inputs; got {len(t)}. Pass rows that belong together."
+            f"targets must have one row for each of the {len(y_0)} patterns of inputs; got {len(t)}. "
+            "Pass rows that belong together."
         )
     s = None if weights is None else np.asarray(weights, dtype=np.float64)
 
@@ -270,9 +287,7 @@ def _network_case(
         portable=error is None and net.objective.portable and all(row.portable for row in net.f[1:]),
         bends=_on_a_kink(net, y_0, t),
         patterns=len(t),
-        inputs=y_0,
-        E_of_inputs=E_p,
-        d_of_inputs=lambda y_0: np.asarray(d(net, y_0, t)),
+        by_inputs=_ByInputs(E_p, lambda y_0: np.asarray(d(net, y_0, t)), y_0),
     )
 
 
@@ -300,7 +315,8 @@ def _function_case(f: Any, gradient: Any, theta: Any) -> _Case:
     if not callable(f) or not callable(gradient) or theta is None:
         raise ValueError(
             f"net must be a Network, or a function followed by its gradient and the place; got {type(f).__name__}, "
-            f"{type(gradient).__name__} and {type(theta).__name__}. Pass check(net, inputs, targets) or check(f, gradient, theta)."
+            f"{type(gradient).__name__} and {type(theta).__name__}. Pass check(net, inputs, targets), or "
+            "check(f, gradient, theta)."
         )
     named = list(_named(theta))
     blocks, start = [], 0
@@ -319,7 +335,8 @@ def _function_case(f: Any, gradient: Any, theta: Any) -> _Case:
         shapes = [a.shape for a in arrays]
         if shapes != [block.shape for block in blocks]:
             raise ValueError(
-                f"gradient must return the shapes of theta, {[block.shape for block in blocks]}; got {shapes}. Correct one of them."
+                f"gradient must return the shapes of theta, {[block.shape for block in blocks]}; got {shapes}. "
+                "Correct one of them."
             )
         return np.concatenate([a.ravel() for a in arrays])
 
@@ -378,8 +395,8 @@ class _Judge:
             report, found = self._block(case, block, g, noise[block.part], complete)
             reports.append(report)
             kinks += found
-        if case.inputs is not None:
-            report, found = self._inputs(case)
+        if case.by_inputs is not None:
+            report, found = self._inputs(case.by_inputs, case.bends)
             reports.append(report)
             kinks += found
         reported, same = self._reported(case, g, noise)
@@ -401,21 +418,17 @@ class _Judge:
     def _noise(self, g: Function, at: FloatArray, value: FloatArray) -> FloatArray:
         """How much rounding alone may move the gradient: its change when every number moves by one ulp."""
         ulp = np.finfo(float).eps * self.random.choice([-1.0, 1.0], size=at.shape)
-        return np.abs(g(at * (1 + ulp)) - value)
+        moved: FloatArray = np.abs(g(at * (1 + ulp)) - value)
+        return moved
 
-    def slope(self, E: Function, at: FloatArray, d: FloatArray, bends: bool) -> tuple[Any, Any, Any, Any]:
-        """Slope of E along d, its uncertainty, and the slopes on both sides, by the chosen oracle."""
+    def _slope(self, E: Function, at: FloatArray, d: FloatArray, bends: bool) -> _Slopes:
+        """What the chosen oracle says of E along d."""
         if self.oracle == "complex step":
             right = complex_step(E, at, d)
-            return right, np.zeros_like(right), complex_step(E, at, d, side=-1) if bends else right, right
+            return _Slopes(right, np.zeros_like(right), complex_step(E, at, d, side=-1) if bends else right, right)
         found = central_difference(E, at, d)
-        kinked = found.kinked
-        return (
-            found.slope,
-            found.uncertainty,
-            np.where(kinked, found.left, found.slope),
-            np.where(kinked, found.right, found.slope),
-        )
+        left, right = (np.where(found.kinked, side, found.slope) for side in (found.left, found.right))
+        return _Slopes(found.slope, found.uncertainty, left, right)
 
     def _block(
         self, case: _Case, block: _Block, g: FloatArray, noise: FloatArray, complete: bool
@@ -433,21 +446,13 @@ class _Judge:
         else:
             chosen = list(range(size))
         d = np.zeros(case.theta.size)
-        oracle, uncertain, left, right = (np.empty(len(chosen)) for _ in range(4))
-        for m, n in enumerate(chosen):
+        found = []
+        for n in chosen:
             d[part.start + n] = 1
-            oracle[m], uncertain[m], left[m], right[m] = self.slope(case.E, case.theta, d, case.bends)
+            found.append(self._slope(case.E, case.theta, d, case.bends))
             d[part.start + n] = 0
-        return self._judge(
-            block.name,
-            size,
-            values[chosen],
-            oracle,
-            left,
-            right,
-            noise[chosen].max(initial=0) + uncertain,
-            [block.entry(n) for n in chosen],
-        )
+        names = [block.entry(n) for n in chosen]
+        return self._judge(block.name, size, values[chosen], _stack(found), noise[chosen], names)
 
     def _search(self, case: _Case, part: slice, values: FloatArray) -> list[int]:
         """The entry of a large block that spoils its direction, found by halving; none if the block agrees."""
@@ -457,7 +462,7 @@ class _Judge:
         def discrepancy(low: int, high: int) -> tuple[float, float]:
             along = np.zeros(case.theta.size)
             along[part][low:high] = d[low:high]
-            slope, uncertain, left, right = self.slope(case.E, case.theta, along, case.bends)
+            slope, uncertain, left, right = self._slope(case.E, case.theta, along, case.bends)
             expected = float(values[low:high] @ d[low:high])
             off = max(min(left, right) - expected, expected - max(left, right), 0.0)
             return float(off - uncertain), float(np.abs(values[low:high] * d[low:high]).sum() + abs(slope))
@@ -470,53 +475,42 @@ class _Judge:
             low, high = max(((low, middle), (middle, high)), key=lambda half: discrepancy(*half)[0])
         return [low]
 
-    def _inputs(self, case: _Case) -> tuple[BlockReport, list[Kink]]:
-        assert case.inputs is not None and case.E_of_inputs is not None and case.d_of_inputs is not None
-        y_0 = case.inputs
-        gradient = case.d_of_inputs(y_0)
+    def _inputs(self, by: _ByInputs, bends: bool) -> tuple[BlockReport, list[Kink]]:
+        y_0, gradient = by.at, by.d(by.at)
         if gradient.shape != y_0.shape:
             raise ValueError(
-                f"input_gradient must have the shape of inputs, {y_0.shape}; got {gradient.shape}. Return one row a pattern."
+                f"input_gradient must have the shape of inputs, {y_0.shape}; got {gradient.shape}. "
+                "Return one row a pattern."
             )
         columns = np.arange(y_0.shape[1])
         if columns.size > self.every_entry // 10:
             columns = np.sort(self.random.choice(columns, self.every_entry // 10, replace=False))
-        noise = self._noise(case.d_of_inputs, y_0, gradient)[:, columns]
+        noise = self._noise(by.d, y_0, gradient)[:, columns]
         found = []
         for k in columns:
             d = np.zeros_like(y_0)
             d[:, k] = 1
-            found.append(self.slope(case.E_of_inputs, y_0, d, case.bends))
-        oracle, uncertain, left, right = (np.stack(column, axis=1) for column in zip(*found, strict=True))
-        names = [f"y[0][{p},{k}]" for p in range(len(y_0)) for k in columns]
-        return self._judge(
-            "y[0]", gradient.size, gradient[:, columns].ravel(), oracle.ravel(), left.ravel(), right.ravel(),
-            noise.max(initial=0) + uncertain.ravel(), names,
-        )  # fmt: skip
+            found.append(self._slope(by.E, y_0, d, bends))
+        names = [f"y[0][{p},{k}]" for k in columns for p in range(len(y_0))]
+        return self._judge("y[0]", gradient.size, gradient[:, columns].T.ravel(), _stack(found), noise.T.ravel(), names)
 
     def _judge(
-        self,
-        name: str,
-        size: int,
-        g: FloatArray,
-        oracle: FloatArray,
-        left: FloatArray,
-        right: FloatArray,
-        noise: FloatArray,
-        names: list[str],
+        self, name: str, size: int, g: FloatArray, oracle: _Slopes, noise: FloatArray, names: list[str]
     ) -> tuple[BlockReport, list[Kink]]:
         """Compare entry by entry; at a kink the distance is to the interval between the two slopes."""
-        low, high = np.minimum(left, right), np.maximum(left, right)
-        largest = float(np.abs(oracle).max(initial=0))
+        low, high = np.minimum(oracle.left, oracle.right), np.maximum(oracle.left, oracle.right)
+        largest = float(np.abs(oracle.slope).max(initial=0))
         bent = high - low > 1e-9 * largest
-        off = np.where(bent, np.maximum(np.maximum(low - g, g - high), 0), np.abs(g - oracle))
+        off = np.where(bent, np.maximum(np.maximum(low - g, g - high), 0), np.abs(g - oracle.slope))
         off = np.where(np.isnan(off), np.inf, off)
+        room = self.tolerance * largest + 32 * noise.max(initial=0) + 32 * oracle.uncertain
         n = int(np.argmax(off))
-        worst = Entry(names[n], float(g[n]), float(oracle[n]))
+        worst = Entry(names[n], float(g[n]), float(oracle.slope[n]))
         relative = float(off[n] / largest) if largest else (0.0 if off[n] == 0 else np.inf)
-        ok = bool((off <= self.tolerance * largest + 32 * noise).all())
-        kinks = [Kink(names[m], float(g[m]), float(left[m]), float(right[m])) for m in np.flatnonzero(bent)]
-        return BlockReport(name, size, len(names), largest, relative, worst, ok), kinks
+        kinks = [
+            Kink(names[m], float(g[m]), float(oracle.left[m]), float(oracle.right[m])) for m in np.flatnonzero(bent)
+        ]
+        return BlockReport(name, size, len(names), largest, relative, worst, bool((off <= room).all())), kinks
 
     def _reported(self, case: _Case, g: FloatArray, noise: FloatArray) -> tuple[Entry, bool]:
         """The reported E, evaluated as it is reported, must fall along a direction as the gradient says."""
@@ -528,6 +522,10 @@ class _Judge:
         off = abs(said - found.slope) if not found.kinked else max(low - said, said - high, 0.0)
         room = 1e-6 * size + 4 * float(found.uncertainty) + 32 * float(noise @ np.abs(d))
         return Entry("a random direction", said, float(found.slope)), bool(off <= room)
+
+
+def _stack(found: list[_Slopes]) -> _Slopes:
+    return _Slopes(*(np.concatenate([np.ravel(one) for one in column]) for column in zip(*found, strict=True)))
 
 
 def _scope(case: _Case, complete: bool) -> str:

@@ -106,8 +106,8 @@ class Model:
     ) -> Model:
         """Fit a network to a table of numbers as it is, and report how it does on rows it has not seen.
 
-        A part of the rows (held_out) is kept for the report alone; as large a part of the others chooses the epoch whose
-        weights are kept. Inputs and targets are standardised by the rows trained on, and that is undone on output.
+        A part of the rows (held_out) is kept for the report alone; as large a part of the others chooses the epoch
+        whose weights are kept. Inputs and targets are standardised by the rows trained on, which is undone on output.
 
         Parameters
         ----------
@@ -122,8 +122,8 @@ class Model:
         rule, learning_rate, epochs, batch_size, patience, engine, seed, progress
             As for :func:`chainrule.train`; the learning rate by default fits the rule.
         l2 : float, optional
-            Penalty on the weights. By default each of :data:`PENALTIES` is tried, and the network kept whose error, without
-            the penalty, is the smallest on the rows that choose the epoch.
+            Penalty on the weights. By default each of :data:`PENALTIES` is tried, and the network kept whose error,
+            without the penalty, is the smallest on the rows that choose the epoch.
         held_out : float
             Fraction of the rows kept for the report, and of the rest for stopping.
 
@@ -311,8 +311,8 @@ class Model:
         n = row - read.first_row
         if not 0 <= n < len(read.values):
             raise BadData(
-                f"row must be one of {read.origin}, {read.first_row} to {len(read.values) - 1 + read.first_row}; got {row}. "
-                "Choose another."
+                f"row must be one of {read.origin}, {read.first_row} to {len(read.values) - 1 + read.first_row}; got "
+                f"{row}. Choose another."
             )
         y_0, t = self.patterns(replace(read, values=read.values[n : n + 1], first_row=row, path=None))
         net = self.network
@@ -419,14 +419,15 @@ def _inputs_and_targets(table: Table, target_names: tuple[str, ...]) -> tuple[Ta
             f"{len(table.names)} columns. Name the columns to predict."
         )
     require_finite(t, argument="targets", missing_allowed=True)
-    known = ~np.isnan(t.values).all(axis=1)
+    known = np.asarray(~np.isnan(t.values).all(axis=1))
     require_finite(replace(y_0, values=np.where(known[:, None], y_0.values, 0.0)))
     if known.sum() < 3:
         raise BadData(
             f"{table.origin} must have 3 rows or more with a known target, to train, to stop and to judge; got "
             f"{int(known.sum())}. Add rows."
         )
-    return replace(y_0, values=y_0.values[known], path=None), t.values[known], int((~known).sum())
+    rows = np.flatnonzero(known)
+    return replace(y_0, values=y_0.values[rows], path=None), t.values[rows], len(known) - len(rows)
 
 
 def scores_to_dict(found: Mapping[str, Mapping[str, scores.Scores]]) -> dict[str, Any]:

@@ -59,7 +59,7 @@ class Layers(Sequence[Any]):
         if not isinstance(array, np.ndarray):
             raise ValueError(
                 f"{self._letter}[{i}] must be a NumPy array to be set; got {type(array).__name__}. "
-                "Layer 0 and layers without biases have none, and arrays of JAX never change: use net.replace(theta=...)."
+                "Layer 0 and layers without biases have none; arrays of JAX never change: use net.replace(theta=...)."
             )
         array[...] = _require_shape(self._letter, i % len(self), np.asarray(values), array.shape)
 
@@ -77,8 +77,8 @@ class Network:
     sizes : sequence of int
         Nodes of layer 0 (the inputs) to layer L (the outputs).
     activations : str, Activation or sequence of them, optional
-        One per layer 1 … L, or one for all hidden layers. By default tanh, and the output activation that belongs to the
-        objective: identity; for cross-entropy logistic (one output) or softmax; for Poisson exp.
+        One per layer 1 … L, or one for all hidden layers. By default tanh, and the output activation that belongs to
+        the objective: identity; for cross-entropy logistic (one output) or softmax; for Poisson exp.
     objective : str or Objective
         "sse", "cross_entropy", "poisson", "huber", "absolute", or one of your own.
     bias : bool or sequence of bool
@@ -154,24 +154,21 @@ class Network:
         **architecture
             As for Network, without sizes and bias.
         """
-        w, b = ([None if a is None else np.asarray(a) for a in arrays] for arrays in (w, b or ()))
-        w = w[1:] if w and w[0] is None else w
-        if len(b) == len(w) + 1 and b[0] is None:
-            b = b[1:]
-        if not w or any(a is None or a.ndim != 2 for a in w):
+        arrays: list[Any] = [np.asarray(a) for a in (w[1:] if len(w) and w[0] is None else w)]
+        b = [] if b is None else list(b[1:] if len(b) == len(arrays) + 1 and b[0] is None else b)
+        if not arrays or any(a.ndim != 2 for a in arrays):
             raise ValueError(
-                f"w must hold one array (nodes of i, nodes of i-1) per layer; got {[np.shape(a) for a in w]}. "
+                f"w must hold one array (nodes of i, nodes of i-1) per layer; got shapes {[a.shape for a in arrays]}. "
                 "Pass a list with the arrays of layers 1 to L."
             )
-        if b and len(b) != len(w):
+        if b and len(b) != len(arrays):
             raise ValueError(
-                f"b must hold one array or None per layer, {len(w)} of them; got {len(b)}. Pass as many as w."
+                f"b must hold one array or None per layer, {len(arrays)} of them; got {len(b)}. Pass as many as w."
             )
-        net = cls(
-            [w[0].shape[1], *(a.shape[0] for a in w)], bias=[a is not None for a in b] if b else False, **architecture
-        )
+        sizes = [arrays[0].shape[1], *(a.shape[0] for a in arrays)]
+        net = cls(sizes, bias=[a is not None for a in b] if b else False, **architecture)
         for i in range(1, net.depth + 1):
-            net.w[i] = w[i - 1]
+            net.w[i] = arrays[i - 1]
             if net.bias[i - 1]:
                 net.b[i] = b[i - 1]
         return net
@@ -189,7 +186,7 @@ class Network:
                     start += prod(shape)
 
     def _layers(self, letter: str) -> Layers:
-        kept = self.__dict__.setdefault("_kept", {})
+        kept: dict[str, Layers] = self.__dict__.setdefault("_kept", {})
         if letter not in kept:
             arrays: list[Array | None] = [None] * (self.depth + 1)
             for block in self.blocks:
@@ -211,12 +208,13 @@ class Network:
     @property
     def n_parameters(self) -> int:
         """Length of θ."""
-        return max(block.part.stop for block in self.blocks)
+        return sum(prod(block.shape) for block in self.blocks)
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """Of θ."""
-        return np.dtype(self.theta.dtype)
+        dtype: np.dtype[Any] = np.dtype(self.theta.dtype)
+        return dtype
 
     @property
     def penalized(self) -> npt.NDArray[np.bool_]:
@@ -244,7 +242,8 @@ class Network:
         """The same network with another θ, which is not copied: of NumPy or JAX, float or complex."""
         if theta.shape != (self.n_parameters,):
             raise ValueError(
-                f"theta must have shape ({self.n_parameters},); got {theta.shape}. It holds w[1], b[1], w[2] …, row by row."
+                f"theta must have shape ({self.n_parameters},); got {theta.shape}. "
+                "It holds w[1], b[1], w[2] …, row by row."
             )
         return self._with(theta)
 
@@ -272,7 +271,8 @@ class Network:
         penalties = "".join(f", {name}={value:g}" for name, value in (("l1", self.l1), ("l2", self.l2)) if value)
         dtype = "" if self.dtype == np.float64 else f", dtype={self.dtype.name!r}"
         names = [row.name for row in self.f[1:]]
-        return f"Network({list(self.sizes)}, activations={names}, objective={self.objective.name!r}{bias}{penalties}{dtype})"
+        rest = f"objective={self.objective.name!r}{bias}{penalties}{dtype}"
+        return f"Network({list(self.sizes)}, activations={names}, {rest})"
 
     # --- as data ---------------------------------------------------------------------------------
 
@@ -284,14 +284,12 @@ class Network:
         ValueError
             If an activation or the objective is of the user's own: a file holds data, never code.
         """
-        for what, row, table in (
-            *(("activation", row, ACTIVATIONS) for row in self.f[1:]),
-            ("objective", self.objective, OBJECTIVES),
-        ):
-            if table.get(row.name) is not row:
+        known: tuple[Any, ...] = (*ACTIVATIONS.values(), *OBJECTIVES.values())
+        for what, row in (*(("activation", row) for row in self.f[1:]), ("objective", self.objective)):
+            if row not in known:
                 raise ValueError(
-                    f"{what} must be one of Chainrule's own to be saved; got {row.name!r}. A model file holds data, never "
-                    "code: keep net.theta in a file of your own and build the network again."
+                    f"{what} must be one of Chainrule's own to be saved; got {row.name!r}. A model file holds data, "
+                    "never code: keep net.theta in a file of your own and build the network again."
                 )
         return {
             "sizes": list(self.sizes),
@@ -455,8 +453,8 @@ def _activations(
         raise ValueError("sizes must end with two or more outputs for softmax; got 1. Use 'logistic' for one output.")
     if goal.outputs and rows[-1].name not in goal.outputs:
         raise ValueError(
-            f"activations must end with {' or '.join(repr(name) for name in goal.outputs)} for objective {goal.name!r}; "
-            f"got {rows[-1].name!r}. Choose one of them, or objective 'sse'."
+            f"activations must end with {' or '.join(repr(name) for name in goal.outputs)} for objective "
+            f"{goal.name!r}; got {rows[-1].name!r}. Choose one of them, or objective 'sse'."
         )
     return rows
 
@@ -483,7 +481,8 @@ def _dtype(dtype: Any) -> np.dtype[Any]:
         wanted = np.dtype(object)
     if wanted not in (np.dtype("float32"), np.dtype("float64")):
         raise ValueError(f"dtype must be 'float32' or 'float64'; got {dtype!r}. Use float64 unless memory is short.")
-    return wanted.newbyteorder("=")
+    native: np.dtype[Any] = np.dtype(wanted.name)
+    return native
 
 
 def _require_shape(letter: str, i: int, values: Any, shape: tuple[int, ...]) -> Any:
@@ -519,7 +518,7 @@ def _random_start(net: Network, seed: int, dtype: np.dtype[Any]) -> Array:
 
 
 def _register_with_jax() -> None:
-    """Make Network a pytree with θ as its leaf, and error terms one, as soon as JAX is loaded; nothing here loads it."""
+    """Make Network a pytree with θ as its leaf, and error terms one, once JAX is loaded; nothing here loads it."""
     jax = sys.modules.get("jax")
     if jax is not None and not _registered and hasattr(jax, "tree_util"):
         jax.tree_util.register_pytree_node(

@@ -237,7 +237,7 @@ OBJECTIVES: dict[str, Objective] = {
         _row("absolute", lambda t, y, p: p.abs(t - y), lambda t, y, p: _sign(t - y, p), kinks=(0.0,)),
     )
 }
-"""Every objective by name. Poisson is half the deviance, so that a perfect fit has E = 0; Huber bends at |t - y| = 1."""
+"""Every objective by name. Poisson is half the deviance, so a perfect fit has E = 0; Huber bends at |t - y| = 1."""
 
 
 def objective(which: str | Objective) -> Objective:

@@ -22,7 +22,7 @@ class Scores:
 
 
 def regression(t: FloatArray, y: FloatArray) -> list[Scores]:
-    """Scores of each column of predictions y against targets t, both (rows, targets); rows without the target left out."""
+    """Scores of each column of predictions y against targets t, (rows, targets), on the rows that know the target."""
     from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
     found = []

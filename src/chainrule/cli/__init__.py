@@ -1,6 +1,6 @@
 """The command line: one module per verb, none of which computes anything.
 
-Exit codes: 0 ok, 1 failed, 2 usage, 3 bad data, 4 diverged, 130 interrupted. An error is one sentence on standard error.
+Exit codes: 0 ok, 1 failed, 2 usage, 3 bad data, 4 diverged, 130 interrupted. An error is a sentence on standard error.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Verbs(click.Group):
 @click.version_option(package_name="chainrule", prog_name="chainrule")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def group(debug: bool) -> None:
-    """Train, judge, certify and use small networks on tables of numbers.
+    r"""Train, judge, certify and use small networks on tables of numbers.
 
     \b
       chainrule train houses.csv --target price -o price.safetensors
@@ -88,5 +88,5 @@ def _explain(error: Exception) -> tuple[int, str]:
     return 1, f"{type(error).__name__}: {error}. This is a fault of Chainrule; --debug before the command shows where."
 
 
-def _show_warning(message: Any, *rest: Any) -> None:
+def _show_warning(message: Warning | str, *rest: Any, **named: Any) -> None:
     click.echo(f"Warning: {message}", err=True)

@@ -17,8 +17,8 @@ from chainrule.cli.output import json_option, model_argument, table_argument, wr
 def command(model: Path, table: Path, rows: int, as_json: bool) -> None:
     """Certify the gradient of MODEL on the first rows of TABLE.
 
-    Every derivative of back-propagation is compared with an oracle that shares nothing with it. For each block the worst
-    entry is named, with both values. Ends with exit code 1 if one is wrong.
+    Every derivative of back-propagation is compared with an oracle that shares nothing with it. For each block the
+    worst entry is named, with both values. Ends with exit code 1 if one is wrong.
     """
     from chainrule.model import load
 

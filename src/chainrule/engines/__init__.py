@@ -28,7 +28,7 @@ PIECE = 4096
 class Source:
     """The patterns to learn from: inputs, targets, and s_p.
 
-    ``inputs`` is (patterns, inputs), ``targets`` (patterns, outputs) with NaN where missing, ``weights`` (patterns,) and
+    ``inputs`` is (patterns, inputs), ``targets`` (patterns, outputs) with NaN where missing, ``weights`` (patterns,),
     0 for a pattern without any known target.
     """
 
@@ -88,7 +88,8 @@ def source(net: Network, inputs: Any, targets: Any, weights: Any = None, batch_s
     if net.f[net.depth].vector and (known.any(axis=1) & ~known.all(axis=1)).any():
         row = int(np.argmax(known.any(axis=1) & ~known.all(axis=1)))
         raise ValueError(
-            f"targets must be wholly known or wholly nan in each row under softmax; got a part of row {row}. Complete it."
+            f"targets must be wholly known or wholly nan in each row under softmax; got a part of row {row}. "
+            "Complete it."
         )
     s = np.asarray(known_patterns(t), dtype=net.dtype)
     if weights is not None:
@@ -110,7 +111,8 @@ def _require_finite(name: str, values: FloatArray, good: Any) -> None:
     if not good.all():
         row, column = (int(n) for n in np.argwhere(~good)[0])
         raise ValueError(
-            f"{name} must be finite; row {row}, column {column} is {values[row, column]}. Drop the row or fill the gap first."
+            f"{name} must be finite; row {row}, column {column} is {values[row, column]}. "
+            "Drop the row or fill the gap first."
         )
 
 

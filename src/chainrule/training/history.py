@@ -14,8 +14,8 @@ class History:
     ----------
     rule : str
     running : list of float
-        The running E of each epoch: the mean of E over the epoch's patterns, each taken just before the update that uses
-        it. For L-BFGS, E at the end of the iteration.
+        The running E of each epoch: the mean of E over the epoch's patterns, each taken just before the update that
+        uses it. For L-BFGS, E at the end of the iteration.
     validation : list of float
         The exact E of the validation patterns after each epoch; empty without them.
     E : float

@@ -56,9 +56,10 @@ class Diverged(ArithmeticError):
     def __str__(self) -> str:
         """What happened and what to do."""
         return (
-            f"learning_rate must be small enough for these patterns; got {self.learning_rate:g}, and E is not finite in "
-            f"epoch {self.epoch}: the net values of layer {self.layer} {self.what}, and the largest input is "
-            f"{self.size:.3g} in {self.name}. Lower it, or standardise inputs and targets; the last finite weights are kept."
+            f"learning_rate must be small enough for these patterns; got {self.learning_rate:g}, and E is not finite "
+            f"in epoch {self.epoch}: the net values of layer {self.layer} {self.what}, and the largest input is "
+            f"{self.size:.3g} in {self.name}. Lower it, or standardise inputs and targets; the last finite weights "
+            "are kept."
         )
 
 
