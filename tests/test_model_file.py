@@ -320,6 +320,7 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "more JSON": (forge(end="}{}"), "malformed"),
     "not UTF-8": (forge(entry(name='"\udcff"'), SIXTEEN), "malformed"),
     # what describes the model
+    "no version": (forge(about=ABOUT.replace('"version":1,', "")), "malformed"),
     "version 0": (forge(about=about(version="0")), "its version is 0"),
     "version true": (forge(about=about(version="true")), "its version is True"),
     "version by name": (forge(about=about(version='"' + "1" * 1000 + '"')), "its version is '1"),
@@ -329,7 +330,9 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "longer digest": (forge(about=about(sha256='"' + "0" * 65 + '"')), "longer than 64"),
     "more metadata": (forge(metadata=',"code":"x"'), "more metadata"),
     # arrays
-    "not an object": (forge(',"a":[]'), "is not described"),
+    "a list": (forge(',"a":[]'), "is not described"),
+    "a list of the right words": (forge(',"a":["dtype","shape","data_offsets"]'), "is not described"),
+    "a number": (forge(',"a":1'), "is not described"),
     "no shape": (forge(',"a":{"dtype":"F64","data_offsets":[0,16]}', SIXTEEN), "is not described"),
     "more than described": (forge(entry(more=',"x":1'), SIXTEEN), "is not described"),
     "dtype I64": (forge(entry('"I64"'), SIXTEEN), "neither F32 nor F64"),
@@ -464,25 +467,31 @@ def make_huge(path: Path) -> None:
     os.truncate(path, model_file.LARGEST_FILE + 1)
 
 
-NOT_FILES: dict[str, tuple[Callable[[Path], object], type[Exception]]] = {
-    "FIFO": (make_fifo, BadFile),
-    "folder": (Path.mkdir, BadFile),
-    "device": (lambda path: path.symlink_to("/dev/zero"), BadFile),
-    "link to a FIFO": (lambda path: (make_fifo(path.with_name("fifo")), path.symlink_to("fifo")), BadFile),
-    "socket": (make_socket, OSError),
-    "nothing": (lambda path: None, FileNotFoundError),
-    "dangling link": (lambda path: path.symlink_to("nowhere"), FileNotFoundError),
-    "link to itself": (lambda path: path.symlink_to(path), OSError),
-    "beyond 4 GiB": (make_huge, BadFile),
+def make_linked_fifo(path: Path) -> None:
+    """A link to such a pipe."""
+    make_fifo(path.with_name("fifo"))
+    path.symlink_to("fifo")
+
+
+NOT_FILES: dict[str, tuple[Callable[[Path], object], type[Exception], str]] = {
+    "FIFO": (make_fifo, BadFile, "it is not a regular file"),
+    "link to a FIFO": (make_linked_fifo, BadFile, "it is not a regular file"),
+    "device": (lambda path: path.symlink_to("/dev/zero"), BadFile, "it is not a regular file"),
+    "folder": (Path.mkdir, BadFile, "it is a folder"),
+    "beyond 4 GiB": (make_huge, BadFile, "must have at most 4294967296 bytes"),
+    "socket": (make_socket, OSError, "cannot be read"),
+    "nothing": (lambda path: None, FileNotFoundError, "cannot be read: No such file"),
+    "dangling link": (lambda path: path.symlink_to("nowhere"), FileNotFoundError, "cannot be read: No such file"),
+    "link to itself": (lambda path: path.symlink_to(path), OSError, "cannot be read"),
 }
 
 
 @pytest.mark.parametrize("case", NOT_FILES)
 def test_what_is_no_file_is_refused_without_waiting(path: Path, case: str) -> None:
     """A FIFO, device, folder, socket, link to nowhere or file of 4 GiB is refused at once in one sentence."""
-    make, error = NOT_FILES[case]
+    make, error, reason = NOT_FILES[case]
     make(path)
-    with pytest.raises(error) as caught:
+    with pytest.raises(error, match=reason) as caught:
         read(path)
     assert_one_sentence(caught.value, path)
 
@@ -710,13 +719,46 @@ def test_long_and_strange_names(tmp_path: Path) -> None:
 def test_temporaries_of_killed_runs_are_removed_and_no_others(path: Path) -> None:
     """A save removes what killed saves of that file left, not what a living one is writing, nor anybody else's file."""
     dead = path.with_name(f".{path.name}.{'a' * 16}.tmp")
-    others = [f".other.{'a' * 16}.tmp", f".{path.name}.notes.tmp", f"{path.name}.tmp", f".{path.name}.{'a' * 17}.tmp"]
+    others = [f".other.{'a' * 16}.tmp", f".mXsafetensors.{'a' * 16}.tmp", f"{path.name}.tmp", f".{path.name}.notes.tmp"]
+    others += [f".{path.name}.{'a' * 17}.tmp", f"x{dead.name}", f"{dead.name}x"]
     for name in [dead.name, *others]:
         path.with_name(name).write_text("x")
     with model_file._temporary(path) as (living, _):
         write(path, SPEC, ARRAYS)
         assert names(path.parent) == sorted([path.name, living.name, *others])
     assert not living.exists()
+
+
+def test_nobody_can_lay_a_link_where_the_temporary_will_be(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A link that waits under the temporary's name is not followed: what it points at stays as it was."""
+    victim = path.with_name("victim")
+    victim.write_text("x")
+    monkeypatch.setattr(model_file.secrets, "token_hex", lambda _: "a" * 16)
+    path.with_name(f".{path.name}.{'a' * 16}.tmp").symlink_to(victim)
+    with pytest.raises(FileExistsError):
+        write(path, SPEC, ARRAYS)
+    assert victim.read_text() == "x"
+
+
+def test_nothing_stays_open(path: Path) -> None:
+    """Saves and reads, good or refused, leave no file open: a training that saves a million times does not run out."""
+    before = names(Path("/dev/fd"))
+    path.with_name(f".{path.name}.{'a' * 16}.tmp").write_text("left by a killed run")
+    write(path, SPEC, ARRAYS)
+    read(path)
+    with pytest.raises(BadFile):
+        read(path.parent)
+    with pytest.raises(IsADirectoryError):
+        write(path.parent, SPEC, ARRAYS)
+    assert set(names(Path("/dev/fd"))) <= set(before)
+
+
+def test_another_layout_by_safetensors_is_noticed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If a version of safetensors does not write the metadata first, the save says which version does."""
+    monkeypatch.setattr(safetensors.numpy, "save", lambda *_, **__: struct.pack("<Q", 2) + b"{}")
+    with pytest.raises(RuntimeError, match=r"Install safetensors"):
+        write(path, SPEC, ARRAYS)
+    assert names(path.parent) == []
 
 
 def test_without_locks_a_save_still_works(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

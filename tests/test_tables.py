@@ -73,7 +73,10 @@ GOOD_FILES = {
     "infinity in words": ("a,b\ninf,1\n-Infinity,2\n", [[inf, 1], [-inf, 2]]),
     "signs and bare points": ("a,b\n+1,.5\n-0,2.\n", [[1, 0.5], [-0.0, 2]]),
     "hexadecimal, as pyarrow reads it": ("a,b\n0x1F,1\n", [[31, 1]]),
-    "the last exact whole numbers": ("a,b\n9007199254740992,1\n-9007199254740992,2.5\n", [[2**53, 1], [-(2**53), 2.5]]),
+    "the last exact whole numbers": (
+        "a,b\n9007199254740992,9007199254740992\n-9007199254740992,2.5\n",
+        [[2**53, 2**53], [-(2**53), 2.5]],
+    ),
     "large numbers with an exponent": ("a,b\n1e20,1\n9007199254740993.0,2\n", [[1e20, 1], [2**53, 2]]),
     "leading zeros": ("a,b\n007,08.5\n", [[7, 8.5]]),
 }
@@ -110,11 +113,13 @@ BAD_FILES = {
         f"column 'city' must be numeric; row 1 (line 2 of towns.csv) holds 'Rome'. {numeric}",
     ),
     "one text among numbers": ("a,b\n" + "1,2\n" * 20 + "n/a?,2\n", "row 21 (line 22 of towns.csv) holds 'n/a?'."),
+    "the same below a gap": ("a,b\nNA,2\nx,2\n", "row 2 (line 3 of towns.csv) holds 'x'."),
     "the same after a blank line": ("a,b\n1,2\n\n\nx,2\n", "row 2 (line 5 of towns.csv) holds 'x'."),
     "decimal comma in quotes": ('a,b\n1,2\n"12,5",2\n', "row 2 (line 3 of towns.csv) holds '12,5'."),
     "comma for thousands": ('a,b\n1,2\n"1,000",2\n', "row 2 (line 3 of towns.csv) holds '1,000'."),
     "space for thousands": ("a,b\n1,2\n1 234,2\n", "row 2 (line 3 of towns.csv) holds '1 234'."),
     "no-break space": ("a,b\n1,2\n1\u00a0234,2\n", "row 2 (line 3 of towns.csv) holds '1\\xa0234'."),
+    "no-break space at the end": ("a,b\n1,2\n3\u00a0,2\n", "row 2 (line 3 of towns.csv) holds '3\\xa0'."),
     "underscore": ("a,b\n1,2\n1_000,2\n", "row 2 (line 3 of towns.csv) holds '1_000'."),
     "hexadecimal among decimals": ("a,b\n1.5,2\n0x10,2\n", "row 2 (line 3 of towns.csv) holds '0x10'."),
     "a minus sign of typographers": ("a,b\n1,2\n−5,2\n", "row 2 (line 3 of towns.csv) holds '−5'."),
@@ -343,6 +348,7 @@ BAD_OBJECTS = {
     "numbers kept as text": (np.array([["1", "2"]]), "column 'x0' must be numeric; row 0 holds '1'."),
     "bytes": (np.array([[b"1"]]), "row 0 holds b'1'."),
     "a text among objects": (np.array([[1, 2], [2, "x"]], object), "column 'x1' must be numeric; row 1 holds 'x'."),
+    "a number kept as text among numbers": (np.array([[5], ["1"]], object), "row 1 holds '1'."),
     "a text in a list": ([[1, 2], [3, "n/a"]], "column 'x1' must be numeric; row 1 holds 'n/a'."),
     "an array in a cell": (
         np.array([(1, [1, 2])], [("a", "i4"), ("b", "f8", 2)]),
@@ -734,6 +740,7 @@ def test_weights_count_as_repetitions_and_gaps_as_absent_rows():
     np.testing.assert_allclose(once.mean, repeated.mean, rtol=1e-13, atol=1e-15)  # sums in another order
     np.testing.assert_allclose(once.sd, repeated.sd, rtol=1e-13)
     np.testing.assert_array_equal(Scaling.fit(values, 2 * weights).sd, once.sd)
+    np.testing.assert_array_equal(Scaling.fit(np.array([[1e300], [1], [2]]), np.array([0.0, 1, 1])).sd, [0.5])
     gaps = np.where(weights[:, None] > 0, values, nan)
     np.testing.assert_allclose(Scaling.fit(gaps).mean, Scaling.fit(values[weights > 0]).mean, rtol=1e-15)
     np.testing.assert_array_equal(Scaling.fit(values[:, [0, 0]]).sd, Scaling.fit(values).sd[[0, 0]])

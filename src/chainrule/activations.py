@@ -117,6 +117,12 @@ class Activation:
     def __post_init__(self, check: bool) -> None:
         if check:
             require_own_name(self.name, ACTIVATIONS, "Activation")
+            if self.start not in ("glorot", "he", "lecun"):
+                raise ValueError(f"start must be 'glorot', 'he' or 'lecun'; got {self.start!r}. Choose one of them.")
+            if self.vector:
+                raise ValueError(
+                    "vector must be False for an Activation of your own; got True. Only softmax mixes nodes."
+                )
         object.__setattr__(self, "portable", parameters(self.f) > 1 and parameters(self.f_prime) > 1)
         object.__setattr__(self, "given", (self.f, self.f_prime))
         object.__setattr__(self, "f", with_primitives(self.f, 1))
@@ -240,8 +246,8 @@ def _exp_of_square(x: Array, c: float, p: Primitives) -> Array:
     return p.exp(-c * head * head) * p.exp(-c * (x - head) * (x + head))
 
 
-def _clip(x: Array, p: Primitives) -> Array:
-    return p.maximum(p.minimum(x, 40.0), -40.0)  # exp(-x^2/2) is 0 long before 40
+def _clip(x: Array, p: Primitives, c: float = 40.0) -> Array:
+    return p.maximum(p.minimum(x, c), -c)  # exp(-x^2/2) is 0 long before 40
 
 
 def _bell(x: Array, c: float, p: Primitives) -> Array:
@@ -293,7 +299,12 @@ def _gelu_prime(x: Array, p: Primitives) -> Array:
 
 
 def _silu_prime(x: Array, p: Primitives) -> Array:
-    return logistic(x, p) * (1 + p.maximum(x, -800.0) * logistic(-x, p))
+    return logistic(x, p) * (1 + _clip(x, p, 800.0) * logistic(-x, p))
+
+
+def _softsign(x: Array, p: Primitives) -> Array:
+    x = _clip(x, p, 1e30)  # where f is 1 long since, and infinity over infinity is not
+    return x / (1 + p.abs(x))
 
 
 def softmax_parts(x: Array) -> tuple[Array, Array, Array]:
@@ -361,7 +372,7 @@ ACTIVATIONS: dict[str, Activation] = {
             start="lecun",
         ),
         _row("softplus", softplus, logistic, r"\log(1+e^x)", start="he"),
-        _row("softsign", lambda x, p: x / (1 + p.abs(x)), lambda x, p: (1 / (1 + p.abs(x))) ** 2, r"\frac{x}{1+|x|}"),
+        _row("softsign", _softsign, lambda x, p: (1 / (1 + p.abs(x))) ** 2, r"\frac{x}{1+|x|}"),
         _row("gelu", lambda x, p: p.maximum(x, -40.0) * _normal(x, p), _gelu_prime, r"x\,\Phi(x)", start="he"),
         _row(
             "silu", lambda x, p: p.maximum(x, -800.0) * logistic(x, p), _silu_prime, r"\frac{x}{1+e^{-x}}", start="he"
@@ -385,7 +396,7 @@ def activation(which: str | Activation) -> Activation:
     """The row of that name, or the row itself."""
     if isinstance(which, Activation):
         return which
-    if which in ACTIVATIONS:
+    if isinstance(which, str) and which in ACTIVATIONS:
         return ACTIVATIONS[which]
     close = difflib.get_close_matches(str(which), ACTIVATIONS, 1)
     hint = f"Did you mean {close[0]!r}?" if close else "Or pass an Activation of your own."

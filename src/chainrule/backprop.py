@@ -29,7 +29,7 @@ def forward(net: Network, inputs: Array) -> Trace:
 def error(net: Network, trace: Trace, t: Array, weights: Array | None = None, total: Array | None = None) -> Array:
     """The error that is reported and differentiated (step 1).
 
-    E = sum_p s[p] * E_p / total + l1 * sum |w| + 1/2 * l2 * sum w^2,     total = S = sum_p s[p]
+    E = sum_p s[p] * E_p / total + l1 * sum abs(w) + 1/2 * l2 * sum w^2,     total = S = sum_p s[p]
     """
     t = as_targets(net, t)
     errors = net.objective.errors(net.f[net.depth], t, trace.x[-1], trace.y[-1])

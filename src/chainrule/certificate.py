@@ -534,4 +534,5 @@ def _scope(case: _Case, complete: bool) -> str:
         if complete
         else (f"{case.theta.size:,} parameters, by a direction through every block and a selection")
     )
-    return entries + (f", {case.patterns:,} patterns" if case.patterns else "")
+    plural = "" if case.patterns == 1 else "s"
+    return entries + (f", {case.patterns:,} pattern{plural}" if case.patterns else "")

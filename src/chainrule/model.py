@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -24,7 +26,7 @@ from chainrule.notation import FloatArray
 from chainrule.tables import BadData, Scaling, Table, match, read_table, require_finite, split
 from chainrule.training.descent import rule as rule_of
 from chainrule.training.history import History
-from chainrule.training.loop import Diverged, train
+from chainrule.training.loop import Diverged, WorseThanConstant, train
 
 LEARNING_RATE = {"gradient_descent": 0.05, "momentum": 0.01, "adam": 0.003, "lbfgs": 1.0}
 """Of each rule, for standardised inputs and targets; L-BFGS chooses its own steps."""
@@ -67,12 +69,13 @@ class Model:
     ----------
     network : Network
     names : tuple of str
-        The input columns; empty for a bare network, which takes arrays as they are.
+        The input columns; empty for a bare network, which takes columns by their position.
     target_names : tuple of str
+        The columns it predicts; empty for a bare network.
     inputs, targets : Scaling or None
         Mean and standard deviation of each column; None leaves values as they are.
     fitted : dict
-        How it was fitted, as plain data.
+        How it was fitted: plain values, and dicts of them.
     report : Report or None
         What came of the fit; not saved.
     """
@@ -84,6 +87,11 @@ class Model:
     targets: Scaling | None = None
     fitted: dict[str, Any] = field(default_factory=dict)
     report: Report | None = None
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of what it predicts: its targets, or y0, y1, … of a bare network."""
+        return self.target_names or tuple(f"y{j}" for j in range(self.network.sizes[-1]))
 
     @classmethod
     def fit(
@@ -133,40 +141,50 @@ class Model:
 
         Raises
         ------
-        BadData
-            If the table cannot be used.
+        ValueError
+            If something given cannot be used; BadData if that is the table.
         Diverged
             If training diverges; ``.network`` holds the last finite weights.
+
+        Warns
+        -----
+        WorseThanConstant
+            If the network that is kept predicts its training rows worse than the best constant.
         """
+        _require_choices(target, hidden, held_out, seed)
         read = read_table(table)
         target_names = (target,) if isinstance(target, str) else tuple(target)
         y_0, t, left_out = _inputs_and_targets(read, target_names)
         seen, unseen = split(len(t), held_out=held_out, seed=seed)
         into, stopping = (seen[rows] for rows in split(len(seen), held_out=held_out, seed=seed + 1))
+        _require_known(t[into], target_names)
         of_inputs, of_targets = Scaling.fit(y_0.values[into]), Scaling.fit(t[into])
         chosen = rule_of(rule)
         eta = LEARNING_RATE[chosen.name] if learning_rate is None else learning_rate
         scaled, wanted = of_inputs.apply(y_0.values), of_targets.apply(t)
 
-        def trained(penalty: float) -> tuple[Network, History]:
+        def trained(penalty: float) -> tuple[Network, History, list[warnings.WarningMessage]]:
             sizes = [len(y_0.names), *hidden, len(target_names)]
             start = Network(sizes, [activation] * len(hidden) + ["identity"], seed=seed, l2=penalty)
-            return train(
-                start,
-                scaled[into],
-                wanted[into],
-                chosen,
-                eta,
-                epochs,
-                batch_size,
-                validation=(scaled[stopping], wanted[stopping]),
-                engine=engine,
-                seed=seed,
-                patience=patience,
-                progress=progress,
-            )
+            with warnings.catch_warnings(record=True) as said:
+                warnings.simplefilter("always", WorseThanConstant)
+                net, history = train(
+                    start,
+                    scaled[into],
+                    wanted[into],
+                    chosen,
+                    eta,
+                    epochs,
+                    batch_size,
+                    validation=(scaled[stopping], wanted[stopping]),
+                    engine=engine,
+                    seed=seed,
+                    patience=patience,
+                    progress=progress,
+                )
+            return net, history, said
 
-        def on_stopping_rows(run: tuple[Network, History]) -> float:
+        def on_stopping_rows(run: tuple[Network, History, Any]) -> float:
             plain = run[0].without_penalty()
             return float(error(plain, forward(plain, scaled[stopping]), wanted[stopping]))
 
@@ -176,18 +194,20 @@ class Model:
         except Diverged as diverged:
             diverged.name = f"column {y_0.names[diverged.column]!r}, standardised"
             raise
-        net, history = min(runs, key=on_stopping_rows)
+        net, history, said = min(runs, key=on_stopping_rows)
+        for warning in said:  # of the network that is kept, not of those that only were tried
+            warnings.warn(warning.message, stacklevel=2)
         rows = {"trained": len(into), "stopping": len(stopping), "held_out": len(unseen), "without_target": left_out}
         fitted = {
             "table": read.origin,
             "rows": rows,
             "rule": chosen.name,
-            "learning_rate": eta,
-            "batch_size": batch_size,
+            "learning_rate": float(eta),
+            "batch_size": None if batch_size is None else index(batch_size),
             "l2": net.l2,
             "epochs": history.epochs,
             "best_epoch": history.best_epoch,
-            "seed": seed,
+            "seed": index(seed),
         }
         model = cls(net, y_0.names, target_names, of_inputs, of_targets, fitted)
         model.report = Report(
@@ -207,10 +227,11 @@ class Model:
             "linear model": scores.linear_predictions(y_0[seen], t[seen], y_0[unseen]),
             "constant predictor": constant,
         }
-        of_each = {name: scores.regression(t[unseen], said) for name, said in predictions.items()}
-        return {
-            target: {name: found[j] for name, found in of_each.items()} for j, target in enumerate(self.target_names)
-        }
+        return self._scored(t[unseen], predictions)
+
+    def _scored(self, t: FloatArray, predictions: Mapping[str, FloatArray]) -> dict[str, dict[str, scores.Scores]]:
+        of_each = {name: scores.regression(t, said) for name, said in predictions.items()}
+        return {output: {name: found[j] for name, found in of_each.items()} for j, output in enumerate(self.outputs)}
 
     def predict(self, table: Any) -> FloatArray:
         """Predictions (rows, targets) in the targets' units, one row for each row of the table, in its order.
@@ -223,19 +244,29 @@ class Model:
         Raises
         ------
         BadData
-            If a column is missing or a value is not finite.
+            If a column is missing, a value is not finite, or the network's output for it is not.
         """
-        return self._predict(self._inputs(table))
-
-    def _inputs(self, table: Any) -> FloatArray:
-        read = match(read_table(table), self.names or tuple(f"x{k}" for k in range(self.network.sizes[0])))
+        read = match(self._read(table), self.names or tuple(f"x{k}" for k in range(self.network.sizes[0])))
         require_finite(read)
-        return read.values
+        predictions = self._predict(read.values)
+        if not np.isfinite(predictions).all():
+            row, j = (int(n) for n in np.argwhere(~np.isfinite(predictions))[0])
+            raise BadData(
+                f"inputs must be of a size that the network can take; {read.where(row)} makes its output "
+                f"{predictions[row, j]}. Correct the row or drop it."
+            )
+        return predictions
+
+    def _read(self, table: Any) -> Table:
+        """The table; a bare network takes the columns of any by position, for it knows no names."""
+        read = read_table(table)
+        return read if self.names else replace(read, named=False)
 
     def _predict(self, y_0: FloatArray) -> FloatArray:
-        scaled = y_0 if self.inputs is None else self.inputs.apply(y_0)
-        outputs = engines.load().predict(self.network, scaled.astype(self.network.dtype))
-        return np.asarray(outputs if self.targets is None else self.targets.undo(outputs), dtype=np.float64)
+        with np.errstate(all="ignore"):  # what overflows is not finite, and that is what is looked at
+            scaled = y_0 if self.inputs is None else self.inputs.apply(y_0)
+            outputs = engines.load().predict(self.network, scaled.astype(self.network.dtype)).astype(np.float64)
+        return outputs if self.targets is None else self.targets.undo(outputs)
 
     def patterns(self, table: Any) -> tuple[FloatArray, FloatArray]:
         """Inputs and targets of a table as the network sees them, (rows, inputs) and (rows, targets).
@@ -245,45 +276,42 @@ class Model:
         BadData
             If a column is missing, an input is not finite, or a target is infinite.
         """
-        read = read_table(table)
-        if not read.named and not self.names:
-            outputs = self.network.sizes[-1]
-            names = read.names
-            if len(names) != self.network.sizes[0] + outputs:
-                raise BadData(
-                    f"{read.origin} must have {self.network.sizes[0]} input columns followed by {outputs} of targets; "
-                    f"got {len(names)}. Put them side by side."
-                )
-            read_inputs, t = read.select(names[:-outputs]), read.select(names[-outputs:])
-        else:
-            read_inputs, t = match(read, self.names), match(read, self.target_names)
-        require_finite(read_inputs)
-        require_finite(t, argument="targets", missing_allowed=True)
+        read_inputs, t = self._inputs_and_targets(table)
         scaled = read_inputs.values if self.inputs is None else self.inputs.apply(read_inputs.values)
         return scaled, t.values if self.targets is None else self.targets.apply(t.values)
 
+    def _inputs_and_targets(self, table: Any) -> tuple[Table, Table]:
+        """Both parts of a table; side by side for a bare network."""
+        read = self._read(table)
+        if self.names:
+            read_inputs, t = match(read, self.names), match(read, self.target_names)
+        else:
+            outputs = self.network.sizes[-1]
+            if len(read.names) != self.network.sizes[0] + outputs:
+                raise BadData(
+                    f"{read.origin} must have {self.network.sizes[0]} input columns followed by {outputs} of targets; "
+                    f"got {len(read.names)}. Put them side by side."
+                )
+            read_inputs, t = read.select(read.names[:-outputs]), read.select(read.names[-outputs:])
+        require_finite(read_inputs)
+        require_finite(t, argument="targets", missing_allowed=True)
+        return read_inputs, t
+
     def evaluate(self, table: Any) -> dict[str, dict[str, scores.Scores]]:
-        """Scores of the network on a table with its targets, beside the constant that was the mean in training.
+        """Scores of the network on a table with its targets, beside the constant that was their mean in training.
 
         Returns
         -------
         dict
-            For each target "network" and "constant predictor": r2, rmse, mae.
+            For each target "network" and, unless it is bare, "constant predictor": r2, rmse, mae.
         """
-        read = read_table(table)
-        t = match(read, self.target_names)
-        require_finite(t, argument="targets", missing_allowed=True)
-        said = self.predict(read)
+        read_inputs, t = self._inputs_and_targets(table)
         if np.isnan(t.values).all():
-            raise BadData(
-                f"targets must be known in some rows of {read.origin}; got none. Pass a table with the truth."
-            )
-        mean = np.zeros(len(self.target_names)) if self.targets is None else self.targets.mean
-        network = scores.regression(t.values, said)
-        constant = scores.regression(t.values, np.broadcast_to(mean, t.values.shape))
-        return {
-            name: {"network": network[j], "constant predictor": constant[j]} for j, name in enumerate(self.target_names)
-        }
+            raise BadData(f"targets must be known in some rows of {t.origin}; got none. Pass a table with the truth.")
+        predictions = {"network": self.predict(read_inputs)}
+        if self.targets is not None:
+            predictions["constant predictor"] = np.broadcast_to(self.targets.mean, t.values.shape)
+        return self._scored(t.values, predictions)
 
     def check(self, table: Any, rows: int = CERTIFIED) -> Certificate:
         """The certificate of the network's gradient on the first rows of a table that know a target."""
@@ -345,18 +373,8 @@ def save(model: Model | Network, path: str | os.PathLike[str]) -> None:
     OSError
         If the file cannot be written; what stood there before is untouched.
     """
-    kept = Model(model) if isinstance(model, Network) else model
-    net = kept.network
-    arrays: dict[str, FloatArray] = {"theta": np.asarray(net.theta)}
-    for name, scaling in (("inputs", kept.inputs), ("targets", kept.targets)):
-        if scaling is not None:
-            arrays |= {f"{name}.mean": scaling.mean, f"{name}.sd": scaling.sd}
-    spec = {
-        "network": net.to_spec(),
-        "names": list(kept.names),
-        "target_names": list(kept.target_names),
-        "fitted": kept.fitted,
-    }
+    spec, arrays = _as_data(Model(model) if isinstance(model, Network) else model)
+    _from_data(spec, arrays)  # what could not be loaded is not saved
     model_file.write(path, spec, arrays)
 
 
@@ -366,47 +384,106 @@ def load(path: str | os.PathLike[str]) -> Model:
     Raises
     ------
     BadFile
-        If the file is not a model, is damaged, or says something that cannot be.
+        If the file is not a model, is damaged, or holds anything that save would not write.
     OSError
         If it cannot be opened.
     """
     spec, arrays = model_file.read(path)
     try:
-        net = Network.from_spec(spec.pop("network"), arrays.pop("theta"))
-        names, target_names = (_names(spec.pop(key)) for key in ("names", "target_names"))
-        fitted = spec.pop("fitted")
-        inputs = _scaling(arrays, "inputs", net.sizes[0])
-        targets = _scaling(arrays, "targets", net.sizes[-1])
-        strange = [*spec, *arrays]
-        if strange or not isinstance(fitted, dict):
-            raise ValueError(f"it holds {', '.join(strange) or 'no record of its fit'}")
-        if (names and len(names) != net.sizes[0]) or (target_names and len(target_names) != net.sizes[-1]):
-            raise ValueError("its columns do not fit its layers")
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, MemoryError) as error:
-        said = f"no {error}" if isinstance(error, KeyError) else str(error)
-        raise BadFile(
-            f"{path} must describe a model that can be; got a file that does not: {said}. Save it again."
-        ) from None
-    return Model(net, names, target_names, inputs, targets, fitted)
+        return _from_data(spec, arrays)
+    except KeyError as error:
+        why = f"it has no {error}"
+    except (TypeError, AttributeError, RecursionError):
+        why = "it does not describe a model as save does"
+    except ValueError as error:
+        why = f"{str(error).split('. ')[0]:.200}"
+    raise BadFile(f"{os.fspath(path)!r} is not a valid model file: {why}. Do not use it; Chainrule did not write it.")
 
 
-def _names(values: Any) -> tuple[str, ...]:
-    if (
-        not isinstance(values, list)
-        or not all(isinstance(name, str) for name in values)
-        or len(set(values)) != len(values)
-    ):
-        raise ValueError("its columns must be different names")
-    return tuple(values)
+def _as_data(model: Model) -> tuple[dict[str, Any], dict[str, FloatArray]]:
+    """What a file holds of a model: a specification and arrays."""
+    arrays: dict[str, FloatArray] = {"theta": np.asarray(model.network.theta)}
+    for name, scaling in (("inputs", model.inputs), ("targets", model.targets)):
+        if scaling is not None:
+            arrays |= {f"{name}.mean": scaling.mean, f"{name}.sd": scaling.sd}
+    spec = {
+        "network": model.network.to_spec(),
+        "names": list(model.names),
+        "target_names": list(model.target_names),
+        "fitted": model.fitted,
+    }
+    return spec, arrays
 
 
-def _scaling(arrays: dict[str, FloatArray], name: str, columns: int) -> Scaling | None:
-    if f"{name}.mean" not in arrays and f"{name}.sd" not in arrays:
+def _from_data(spec: dict[str, Any], arrays: dict[str, FloatArray]) -> Model:
+    """The model of :func:`_as_data`, and of nothing that it would not write."""
+    net = Network.from_spec(spec["network"], arrays["theta"])
+    model = Model(
+        net,
+        _names("names", spec["names"], net.sizes[0]),
+        _names("target_names", spec["target_names"], net.sizes[-1]),
+        _scaling("inputs", arrays, net.sizes[0]),
+        _scaling("targets", arrays, net.sizes[-1]),
+        spec["fitted"],
+    )
+    values = [v for one in model.fitted.values() for v in (one.values() if isinstance(one, dict) else (one,))]
+    if any(isinstance(value, dict | list | tuple) for value in values):
+        raise ValueError("fitted must hold plain values and dicts of them; got deeper ones. Keep them elsewhere.")
+    again, arrays_again = _as_data(model)
+    if repr(again) != repr(spec) or set(arrays_again) != set(arrays):
+        raise ValueError("a model must hold what save writes and nothing else; got something else. Save it again.")
+    return model
+
+
+def _names(argument: str, names: Any, nodes: int) -> tuple[str, ...]:
+    if names and (len(names) != nodes or len(set(names)) != nodes or not all(isinstance(name, str) for name in names)):
+        raise ValueError(
+            f"{argument} must be {nodes} different texts, one a node, or none; got {names!r:.200}. Correct them."
+        )
+    return tuple(names)
+
+
+def _scaling(argument: str, arrays: dict[str, FloatArray], nodes: int) -> Scaling | None:
+    if f"{argument}.mean" not in arrays and f"{argument}.sd" not in arrays:
         return None
-    mean, sd = arrays.pop(f"{name}.mean"), arrays.pop(f"{name}.sd")
-    if mean.shape != (columns,) or sd.shape != (columns,) or not (sd > 0).all():
-        raise ValueError(f"the scaling of its {name} must have {columns} means and positive standard deviations")
-    return Scaling(mean, sd)
+    scaling = Scaling(arrays[f"{argument}.mean"], arrays[f"{argument}.sd"])
+    if scaling.mean.shape != (nodes,) or scaling.sd.shape != (nodes,) or not (scaling.sd > 0).all():
+        raise ValueError(
+            f"{argument} must be scaled by {nodes} means and standard deviations above 0, one a node; got something "
+            "else. Use Scaling.fit."
+        )
+    return scaling
+
+
+def _require_choices(target: Any, hidden: Any, held_out: Any, seed: Any) -> None:
+    """Refuse what would fail inside with a message that names none of these."""
+    if not isinstance(target, str) and not (np.iterable(target) and all(isinstance(name, str) for name in target)):
+        raise ValueError(
+            f"target must be the name of a column or a list of names; got {target!r:.200}. The columns of an array are "
+            "'x0', 'x1' and so on."
+        )
+    if isinstance(hidden, str) or not np.iterable(hidden):
+        raise ValueError(
+            f"hidden must be a list with the nodes of each hidden layer; got {hidden!r:.200}. For one layer of 32 "
+            "nodes pass [32]; for none, []."
+        )
+    if not isinstance(held_out, int | float | np.number):
+        raise ValueError(
+            f"held_out must lie between 0 and 1; got {held_out!r:.200}. Pass 0.2 to hold out every fifth row."
+        )
+    if not isinstance(seed, int | np.integer):
+        raise ValueError(
+            f"seed must be a whole number from 0 up; got {seed!r:.200}. The same seed gives the same model."
+        )
+
+
+def _require_known(t: FloatArray, target_names: tuple[str, ...]) -> None:
+    for j, name in enumerate(target_names):
+        if np.isnan(t[:, j]).all():
+            raise BadData(
+                f"target {name!r:.200} must be known in some of the rows that are trained on; got it in none. "
+                "Add rows that know it, or leave it out."
+            )
 
 
 def _inputs_and_targets(table: Table, target_names: tuple[str, ...]) -> tuple[Table, FloatArray, int]:

@@ -7,7 +7,7 @@ Stands before the derivation: it is what the derivation is about. Layers are 0 �
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from math import prod
 from operator import index
@@ -88,7 +88,7 @@ class Network:
     dtype : {"float64", "float32"}
         Of θ and of everything computed from it.
     l1, l2 : float
-        E includes l1 sum |w| + 1/2 l2 sum w^2 ...
+        E includes l1 sum abs(w) + 1/2 l2 sum w^2 ...
     penalize_bias : bool
         ... and the same of the biases if this is set.
 
@@ -136,10 +136,9 @@ class Network:
         self.objective = _objective(objective)
         rows = _activations(activations, self.sizes, self.objective)
         self.f: tuple[Any, ...] = (None, *rows)
-        self.f_prime = (None, *(row.f_prime for row in rows))
         self.bias = _bias(bias, self.depth)
         self.l1, self.l2 = _penalty("l1", l1), _penalty("l2", l2)
-        self.penalize_bias = bool(penalize_bias)
+        self.penalize_bias = _flag("penalize_bias", penalize_bias)
 
     @classmethod
     def from_weights(
@@ -154,23 +153,26 @@ class Network:
         **architecture
             As for Network, without sizes and bias.
         """
-        arrays: list[Any] = [np.asarray(a) for a in (w[1:] if len(w) and w[0] is None else w)]
-        b = [] if b is None else list(b[1:] if len(b) == len(arrays) + 1 and b[0] is None else b)
-        if not arrays or any(a.ndim != 2 for a in arrays):
+        weights, biases = _as_layers("w", w), _as_layers("b", () if b is None else b)
+        weights = weights[1:] if weights and weights[0] is None else weights
+        biases = biases[1:] if len(biases) == len(weights) + 1 and biases[0] is None else biases
+        if not weights or any(a is None or a.ndim != 2 for a in weights):
+            shapes = [a if a is None else a.shape for a in weights]
             raise ValueError(
-                f"w must hold one array (nodes of i, nodes of i-1) per layer; got shapes {[a.shape for a in arrays]}. "
+                f"w must hold one array (nodes of i, nodes of i-1) per layer; got shapes {shapes}. "
                 "Pass a list with the arrays of layers 1 to L."
             )
-        if b and len(b) != len(arrays):
+        if biases and len(biases) != len(weights):
             raise ValueError(
-                f"b must hold one array or None per layer, {len(arrays)} of them; got {len(b)}. Pass as many as w."
+                f"b must hold one array or None per layer, {len(weights)} of them; got {len(biases)}. "
+                "Pass as many as w."
             )
-        sizes = [arrays[0].shape[1], *(a.shape[0] for a in arrays)]
-        net = cls(sizes, bias=[a is not None for a in b] if b else False, **architecture)
+        sizes = [weights[0].shape[1], *(a.shape[0] for a in weights)]
+        net = cls(sizes, bias=[a is not None for a in biases] if biases else False, **architecture)
         for i in range(1, net.depth + 1):
-            net.w[i] = arrays[i - 1]
+            net.w[i] = weights[i - 1]
             if net.bias[i - 1]:
-                net.b[i] = b[i - 1]
+                net.b[i] = biases[i - 1]
         return net
 
     # --- parameters ------------------------------------------------------------------------------
@@ -185,15 +187,22 @@ class Network:
                     yield Block(letter, i, shape, slice(start, start + prod(shape)))
                     start += prod(shape)
 
+    @property
+    def f_prime(self) -> tuple[Any, ...]:
+        """f_prime[i] of layer i, functions of the net value."""
+        return (None, *(row.f_prime for row in self.f[1:]))
+
     def _layers(self, letter: str) -> Layers:
-        kept: dict[str, Layers] = self.__dict__.setdefault("_kept", {})
-        if letter not in kept:
+        kept: tuple[Array, dict[str, Layers]] = self.__dict__.get("_kept", (None, {}))
+        if kept[0] is not self.theta:  # the first time, and after net.theta = ...
+            self.__dict__["_kept"] = kept = (self.theta, {})
+        if letter not in kept[1]:
             arrays: list[Array | None] = [None] * (self.depth + 1)
             for block in self.blocks:
                 if block.letter == letter:
                     arrays[block.layer] = self.theta[block.part].reshape(block.shape)
-            kept[letter] = Layers(letter, arrays)
-        return kept[letter]
+            kept[1][letter] = Layers(letter, arrays)
+        return kept[1][letter]
 
     @property
     def w(self) -> Layers:
@@ -249,8 +258,7 @@ class Network:
 
     def _with(self, theta: Any) -> Network:
         net = object.__new__(Network)
-        net.__dict__.update(self.__getstate__(), theta=theta)
-        _register_with_jax()
+        net.__setstate__(self.__getstate__() | {"theta": theta})
         return net
 
     def copy(self) -> Network:
@@ -264,6 +272,10 @@ class Network:
     def __getstate__(self) -> dict[str, Any]:
         """Without the views, which a copy must make of its own θ."""
         return {name: value for name, value in self.__dict__.items() if name != "_kept"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        _register_with_jax()
 
     def __repr__(self) -> str:
         """Sizes, activations, objective and what differs from the defaults."""
@@ -303,10 +315,13 @@ class Network:
 
     @classmethod
     def from_spec(cls, spec: dict[str, Any], theta: Array) -> Network:
-        """The network of :meth:`to_spec` with this θ; anything unknown in the spec is an error."""
-        net = object.__new__(cls)
+        """The network of :meth:`to_spec` with this θ; anything unknown or missing in the spec is an error."""
+        if not isinstance(spec, dict) or set(spec) != set(_SPEC):
+            got = ", ".join(map(str, spec)) if isinstance(spec, dict) else type(spec).__name__
+            raise ValueError(f"spec must hold {', '.join(_SPEC)}; got {got}. Take it from to_spec().")
+        net, theta = object.__new__(cls), np.asarray(theta)
         net._build(**spec)
-        return net.replace(theta)
+        return net.replace(theta.astype(_dtype(theta.dtype), copy=False))
 
 
 # --- what the page computes ------------------------------------------------------------------------------------------
@@ -343,6 +358,10 @@ class ErrorTerms(tuple[Any, ...]):
         terms = super().__new__(cls, e)
         terms.known = known
         return terms
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        """For copies: what __new__ is given."""
+        return tuple(self), self.known
 
 
 # --- the doors of the page -------------------------------------------------------------------------------------------
@@ -429,6 +448,8 @@ def _sizes(sizes: Sequence[int]) -> tuple[int, ...]:
     return whole
 
 
+_SPEC = ("sizes", "activations", "objective", "bias", "l1", "l2", "penalize_bias")
+
 _objective = objective  # the parameter of Network has the same name
 
 
@@ -436,9 +457,10 @@ def _activations(
     given: str | Activation | Sequence[str | Activation] | None, sizes: tuple[int, ...], goal: Objective
 ) -> tuple[Activation, ...]:
     depth = len(sizes) - 1
-    if given is None or isinstance(given, str | Activation):
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        hidden = activation("tanh" if given is None else given)
         output = goal.output if goal.name != "cross_entropy" else ("softmax" if sizes[-1] > 1 else "logistic")
-        given = [given or "tanh"] * (depth - 1) + [output]
+        given = [hidden] * (depth - 1) + [output]
     rows = tuple(activation(row) for row in given)
     if len(rows) != depth:
         raise ValueError(
@@ -460,12 +482,18 @@ def _activations(
 
 
 def _bias(bias: bool | Sequence[bool], depth: int) -> tuple[bool, ...]:
-    given = [bias] * depth if isinstance(bias, bool | np.bool_) else list(bias)
+    given = list(bias) if isinstance(bias, Iterable) else [bias] * depth
     if len(given) != depth or not all(isinstance(one, bool | np.bool_) for one in given):
         raise ValueError(
             f"bias must be True, False, or one of them for each of the {depth} layers; got {bias!r}. Correct it."
         )
     return tuple(bool(one) for one in given)
+
+
+def _flag(name: str, value: bool) -> bool:
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{name} must be True or False; got {value!r}. Choose one of them.")
+    return bool(value)
 
 
 def _penalty(name: str, value: float) -> float:
@@ -483,6 +511,15 @@ def _dtype(dtype: Any) -> np.dtype[Any]:
         raise ValueError(f"dtype must be 'float32' or 'float64'; got {dtype!r}. Use float64 unless memory is short.")
     native: np.dtype[Any] = np.dtype(wanted.name)
     return native
+
+
+def _as_layers(letter: str, arrays: Sequence[Array | None]) -> list[Any]:
+    try:
+        return [None if a is None else np.asarray(a).astype(np.float64, casting="same_kind") for a in arrays]
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"{letter} must hold one array of real numbers per layer; got {arrays!r}. Pass a list of arrays."
+        ) from None
 
 
 def _require_shape(letter: str, i: int, values: Any, shape: tuple[int, ...]) -> Any:
@@ -504,7 +541,7 @@ _VARIANCE = {
 
 def _random_start(net: Network, seed: int, dtype: np.dtype[Any]) -> Array:
     try:
-        random = np.random.default_rng(seed)
+        random = np.random.default_rng(index(seed))
     except (TypeError, ValueError):
         raise ValueError(
             f"seed must be a whole number from 0 up; got {seed!r}. The same seed gives the same start."

@@ -244,7 +244,7 @@ def objective(which: str | Objective) -> Objective:
     """The row of that name, or the row itself."""
     if isinstance(which, Objective):
         return which
-    if which in OBJECTIVES:
+    if isinstance(which, str) and which in OBJECTIVES:
         return OBJECTIVES[which]
     close = difflib.get_close_matches(str(which), OBJECTIVES, 1)
     hint = f"Did you mean {close[0]!r}?" if close else "Or pass an Objective of your own."

@@ -296,10 +296,9 @@ def _mean_and_sd(column: FloatArray, s: FloatArray) -> tuple[float, float]:
     scale = 2.0 ** (float(np.frexp(np.abs(column[known]).max())[1]) - 1)
     values, s = column[known] / scale, s[known] / s[known].max()
     distance = values - values[0]
-    mean = (s * distance).sum() / s.sum()
-    rest = (s * (distance - mean)).sum() / s.sum()
-    variance = (s * (distance - mean) ** 2).sum() / s.sum() - rest**2
-    mean, sd = float(values[0] + mean + rest), float(np.sqrt(max(variance, 0.0)))
+    from_first = (s * distance).sum() / s.sum()
+    sd = float(np.sqrt((s * (distance - from_first) ** 2).sum() / s.sum()))
+    mean = float(values[0] + from_first)
     return mean * scale, (sd * scale if sd > np.finfo(np.float64).eps * abs(mean) else 0.0) or 1.0
 
 

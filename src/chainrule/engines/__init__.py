@@ -70,7 +70,7 @@ def source(net: Network, inputs: Any, targets: Any, weights: Any = None, batch_s
         If a shape is wrong, an input is not finite, a target is infinite or outside what the objective allows, no
         target is known, or a weight is negative.
     """
-    y_0, t = as_inputs(net, inputs), as_targets(net, targets)
+    y_0, t = as_inputs(net, _plain(inputs)), as_targets(net, _plain(targets))
     if len(y_0) != len(t) or not len(t):
         raise ValueError(
             f"inputs and targets must have the same number of rows, one or more; got {len(y_0)} and {len(t)}. "
@@ -93,13 +93,7 @@ def source(net: Network, inputs: Any, targets: Any, weights: Any = None, batch_s
         )
     s = np.asarray(known_patterns(t), dtype=net.dtype)
     if weights is not None:
-        given = np.asarray(weights, dtype=net.dtype)
-        if given.shape != s.shape or not np.isfinite(given).all() or (given < 0).any():
-            raise ValueError(
-                f"weights must be {len(s)} finite numbers from 0 up, one a pattern; got shape {given.shape}, "
-                f"smallest {given.min() if given.size else 'none'}. Correct them."
-            )
-        s = s * given
+        s = s * _weights(weights, s)
     if not s.any():
         raise ValueError(
             "targets must hold a known value of a pattern with a weight above 0; got none. Nothing can be learned."
@@ -107,13 +101,48 @@ def source(net: Network, inputs: Any, targets: Any, weights: Any = None, batch_s
     return Source(y_0, t, s, len(t) if batch_size is None else min(batch_size, len(t)))
 
 
+def _plain(values: Any) -> Any:
+    """Arrays of other libraries as NumPy's; an entry that is masked is missing."""
+    if isinstance(values, np.ma.MaskedArray):
+        return np.where(np.ma.getmaskarray(values), np.nan, values.data)
+    return np.asarray(values) if hasattr(values, "__array_namespace__") else values
+
+
 def _require_finite(name: str, values: FloatArray, good: Any) -> None:
+    if values.dtype.kind == "c":
+        raise ValueError(f"{name} must be real; got {values.dtype}. Pass real and imaginary parts as columns.")
     if not good.all():
         row, column = (int(n) for n in np.argwhere(~good)[0])
+        value = f"{values[row, column]}{' in float32' if values.dtype == np.float32 else ''}"
         raise ValueError(
-            f"{name} must be finite; row {row}, column {column} is {values[row, column]}. "
-            "Drop the row or fill the gap first."
+            f"{name} must be finite; row {row}, column {column} is {value}. Drop the row or fill the gap first."
         )
+
+
+def _weights(given: Any, s: FloatArray) -> FloatArray:
+    """What a user gives as s_p, checked, in the type of s and as long."""
+    try:
+        weights = np.asarray(given)
+        if weights.dtype.kind == "c":
+            raise TypeError
+        with np.errstate(over="ignore"):
+            weights = weights.astype(s.dtype)
+            total = weights.sum()
+    except (TypeError, ValueError):
+        wrong = f"a {type(given).__name__} of something else"
+    else:
+        bad = ~(np.isfinite(weights) & (weights >= 0))
+        if weights.shape != s.shape:
+            wrong = f"shape {weights.shape}"
+        elif bad.any():
+            wrong = f"{weights[np.argmax(bad)]} for pattern {np.argmax(bad)}"
+        elif not np.isfinite(total):
+            wrong = "a sum that is not finite"
+        else:
+            return weights
+    raise ValueError(
+        f"weights must be {len(s)} finite numbers from 0 up, one a pattern; got {wrong}. Only their ratios matter."
+    )
 
 
 class Engine(Protocol):
@@ -125,7 +154,8 @@ class Engine(Protocol):
     def epoch(self, state: Any, order: Any, learning_rates: Any) -> float:
         """One pass over the patterns in this order, one learning rate an update; the running E, before each update.
 
-        An E that is not finite ends the pass, and the state keeps its last finite weights.
+        An E, a weight or a memory of the rule that is not finite ends the pass with NaN, and the state keeps the last
+        that are.
         """
 
     def value_and_gradient(self, state: Any, theta: FloatArray) -> tuple[float, FloatArray]:
@@ -147,7 +177,7 @@ class Engine(Protocol):
 def load(name: str = "auto") -> Engine:
     """The engine of that name, or for "auto" the fastest there is."""
     chosen = next(iter(ENGINES)) if name == "auto" else name
-    if chosen not in ENGINES:
+    if chosen not in [*ENGINES]:
         close = difflib.get_close_matches(str(name), ["auto", *ENGINES], 1)
         hint = f"Did you mean {close[0]!r}?" if close else "Leave it out for the fastest."
         raise ValueError(f"engine must be {' or '.join(repr(n) for n in ('auto', *ENGINES))}; got {name!r}. {hint}")

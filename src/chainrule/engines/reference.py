@@ -43,7 +43,7 @@ def epoch(state: State, order: Any, learning_rates: Any) -> float:
             g = backprop.gradient(net, trace, backprop.error_terms(net, trace, t), s, total).theta
             running += float(backprop.error(net, trace, t, s, total)) * len(inputs) / state.source.patterns
             theta, slots = state.rule.step(net.theta, g, state.slots, float(learning_rate), state.updates + 1)
-            if not (np.isfinite(running) and np.isfinite(theta).all()):
+            if not (np.isfinite(running) and all(np.isfinite(values).all() for values in (theta, *slots))):
                 return np.nan
             state.net, state.slots, state.updates = net.replace(theta), slots, state.updates + 1
     return running
@@ -51,11 +51,11 @@ def epoch(state: State, order: Any, learning_rates: Any) -> float:
 
 def value_and_gradient(state: State, theta: FloatArray) -> tuple[float, FloatArray]:
     """E of the whole source and its gradient at θ, a piece at a time."""
-    net = state.net.replace(theta.astype(state.net.dtype))
-    plain, total = net.without_penalty(), state.source.total
-    E = float(net.penalty())
-    g = penalty_gradient(net.theta, net.l1, net.l2) * net.penalized
     with np.errstate(all="ignore"):
+        net = state.net.replace(theta.astype(state.net.dtype))
+        plain, total = net.without_penalty(), state.source.total
+        E = float(net.penalty())
+        g = penalty_gradient(net.theta, net.l1, net.l2) * net.penalized
         for inputs, t, s in state.source.pieces():
             trace = backprop.forward(plain, inputs)
             E += float(backprop.error(plain, trace, t, s, total))
@@ -71,7 +71,7 @@ def error(state: State, source: Source) -> float:
             float(backprop.error(plain, backprop.forward(plain, inputs), t, s, source.total))
             for inputs, t, s in source.pieces()
         ]
-    return sum(parts) + float(state.net.penalty())
+        return sum(parts) + float(state.net.penalty())
 
 
 def jacobian(state: State) -> FloatArray:

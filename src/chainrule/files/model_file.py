@@ -84,8 +84,8 @@ def write(path: PathName, spec: Mapping[str, Any], arrays: Mapping[str, FloatArr
     OSError
         If the file cannot be written; of the same class and ``errno`` as the system's, with a sentence.
     """
-    given = dict(spec), {name: _canonical(name, array) for name, array in arrays.items()}
-    data = _encode(*given)
+    canonical = {name: _canonical(name, array) for name, array in arrays.items()}
+    data = _encode(dict(spec), canonical)
     try:
         target = _target(path)
         _remove_abandoned(target)
@@ -95,7 +95,7 @@ def write(path: PathName, spec: Mapping[str, Any], arrays: Mapping[str, FloatArr
                 rest = rest[os.write(descriptor, rest) :]
             os.fsync(descriptor)
             back = _contents(temporary)
-            if back != data or not _same(_decode(back, temporary), given):
+            if back != data or _bits(_decode(back, temporary)[1]) != _bits(canonical):
                 raise OSError(errno.EIO, "what was read back is not what was written")
             temporary.replace(target)
     except OSError as error:
@@ -139,7 +139,7 @@ def read(path: PathName) -> tuple[Spec, Arrays]:
     return _decode(data, path)
 
 
-# What a file holds ------------------------------------------------------------------------------------------------
+# What a file holds --------------------------------------------------------------------------------------------------
 
 
 def _canonical(name: Any, array: Any) -> FloatArray:
@@ -192,7 +192,7 @@ def _decode(data: bytes, path: PathName) -> tuple[Spec, Arrays]:
     """Specification and arrays from the bytes of a file that begins as a model file does."""
     if _digest(data) != data[DIGEST]:
         raise BadFile(f"{_name(path)} is damaged: its SHA-256 is not the one it names. Restore a copy, or train again.")
-    try:
+    try:  # as the file begins as it must, header, metadata and about are objects, or the JSON is malformed
         start = 8 + int.from_bytes(data[:8], "little")
         _require(start <= len(data), "its header ends after the file")
         header = _json(data[8:start].decode())
@@ -206,7 +206,7 @@ def _decode(data: bytes, path: PathName) -> tuple[Spec, Arrays]:
             _require(about["sha256"] == data[DIGEST].decode(), "its digest is longer than 64 digits")
             _require(type(about["spec"]) is dict, "its specification is not an object")
             return about["spec"], _arrays(header, data, start)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, RecursionError) as error:
         kind = type(error)
         why = str(error).rstrip(".") if kind is ValueError else f"its header is malformed ({kind.__name__})"
         said = f"{_name(path)} is not a valid model file: {why}. Do not use it; Chainrule did not write it."
@@ -243,12 +243,8 @@ def _counts(value: Any) -> bool:
     return type(value) is list and all(type(count) is int and count >= 0 for count in value)
 
 
-def _same(one: tuple[Spec, Arrays], other: tuple[Spec, Arrays]) -> bool:
-    """Whether specifications are equal, and arrays to the last bit."""
-    return one[0] == other[0] and _bits(one[1]) == _bits(other[1])
-
-
 def _bits(arrays: Arrays) -> dict[str, Any]:
+    """What must agree for arrays to be the same to the last bit."""
     return {name: (array.dtype.name, array.shape, array.tobytes()) for name, array in arrays.items()}
 
 
@@ -294,7 +290,7 @@ def _contents(path: PathName) -> bytes:
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             head = file.read(DIGEST.stop)
             header = int.from_bytes(head[:8], "little")
-            if len(head) < DIGEST.stop or not head.startswith(BEGINNING, 8):
+            if not head.startswith(BEGINNING, 8):
                 file.seek(8)
                 raise _stranger(path, _kind(status.st_size, file.read(header) if header <= LARGEST_HEADER else b""))
             if header > LARGEST_HEADER or status.st_size > LARGEST_FILE:
@@ -330,8 +326,6 @@ def _target(path: PathName) -> Path:
         mode = os.lstat(target).st_mode
     except FileNotFoundError:
         return target
-    if stat.S_ISLNK(mode):
-        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, "It is a folder")
     if not stat.S_ISREG(mode):

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import isfinite
+from numbers import Real
 from typing import Any
 
 from chainrule.notation import Array
@@ -74,18 +76,21 @@ RULES: dict[str, Rule] = {
 
 
 def rule(which: str | Rule, **constants: Any) -> Rule:
-    """The rule of that name with other constants, like ``rule("momentum", momentum=0.5)``, or the rule itself."""
-    if isinstance(which, Rule):
-        return which
-    if which not in RULES:
+    """The rule of that name, or the rule itself; with constants of your own: ``rule("momentum", momentum=0.5)``."""
+    if not isinstance(which, Rule) and which not in [*RULES]:
         close = difflib.get_close_matches(str(which), RULES, 1)
         hint = f"Did you mean {close[0]!r}?" if close else "Choose one of them."
         raise ValueError(f"rule must be one of {', '.join(RULES)}; got {which!r}. {hint}")
-    known = RULES[which]
+    known = which if isinstance(which, Rule) else RULES[which]
     strange = sorted(set(constants) - set(known.constants))
     if strange:
         raise ValueError(
-            f"rule {which!r} must be given constants that it has, {', '.join(known.constants) or 'none'}; got "
+            f"rule {known.name!r} must be given constants that it has, {', '.join(known.constants) or 'none'}; got "
             f"{', '.join(strange)}. Leave them out."
         )
-    return Rule(known.name, known.formula, known.slots, known.constants | constants, known.whole)
+    for name, value in constants.items():
+        if not isinstance(value, Real) or not isfinite(value):
+            raise ValueError(
+                f"{name} must be a finite number; got {value!r}. Leave it out for {known.constants[name]:g}."
+            )
+    return replace(known, constants=known.constants | {name: float(value) for name, value in constants.items()})

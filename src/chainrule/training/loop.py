@@ -16,7 +16,7 @@ import numpy as np
 
 from chainrule import engines
 from chainrule.backprop import forward
-from chainrule.engines import Engine, Source
+from chainrule.engines import PIECE, Engine, Source
 from chainrule.network import Network
 from chainrule.notation import FloatArray
 from chainrule.objective import best_constant
@@ -37,15 +37,17 @@ class Diverged(ArithmeticError):
     layer : int
         The first layer whose net values overflow, or whose net values are the largest.
     column : int
-        The input with the largest absolute value, and ``size``, that value.
+        The input with the largest absolute value, and ``size``, that value: among the validation patterns, if it is
+        their E that is not finite.
     network : Network
         With the last finite weights.
     history : History
     """
 
-    def __init__(self, network: Network, history: History, inputs: FloatArray, learning_rate: float) -> None:
-        self.network, self.history, self.epoch = network, history, history.epochs + 1
-        self.learning_rate = learning_rate
+    def __init__(
+        self, network: Network, history: History, epoch: int, inputs: FloatArray, learning_rate: float | None
+    ) -> None:
+        self.network, self.history, self.epoch, self.learning_rate = network, history, epoch, learning_rate
         self.layer, overflows = _largest_layer(network, inputs)
         sizes = np.abs(inputs).max(axis=0)
         self.column = int(np.argmax(sizes))
@@ -55,10 +57,14 @@ class Diverged(ArithmeticError):
 
     def __str__(self) -> str:
         """What happened and what to do."""
+        if self.learning_rate is None:
+            must, cure = "inputs and targets must be small enough for a finite E; got one that is", "Standardise"
+        else:
+            must = f"learning_rate must be small enough for these patterns; got {self.learning_rate:g}, and E is"
+            cure = "Lower it, or standardise"
         return (
-            f"learning_rate must be small enough for these patterns; got {self.learning_rate:g}, and E is not finite "
-            f"in epoch {self.epoch}: the net values of layer {self.layer} {self.what}, and the largest input is "
-            f"{self.size:.3g} in {self.name}. Lower it, or standardise inputs and targets; the last finite weights "
+            f"{must} not finite in epoch {self.epoch}: the net values of layer {self.layer} {self.what}, and "
+            f"the largest input is {self.size:.3g} in {self.name}. {cure} inputs and targets; the last finite weights "
             "are kept."
         )
 
@@ -144,10 +150,10 @@ def train(
         If the result predicts the training patterns worse than the best constant.
     """
     chosen = rule_of(rule)
-    _require_run(learning_rate, epochs, batch_size, patience, validation)
-    net = net.replace(np.asarray(net.theta))
+    _require_run(net, learning_rate, epochs, batch_size, validation, seed, patience)
+    net = net.replace(np.array(net.theta))
     patterns = engines.source(net, inputs, targets, weights, batch_size)
-    held_out = None if validation is None else engines.source(net, *validation)
+    held_out = None if validation is None else _held_out(net, validation)
     run = _Run(engines.load(engine), net, patterns, held_out, chosen, float(learning_rate), patience)
     started = time.perf_counter()
     try:
@@ -181,29 +187,33 @@ class _Run:
         self.history = History(rule=self.rule.name, stopped="all epochs run")
         self.best = self.net
         self.state = self.engine.prepare(self.net, self.source, self.rule)
-        self.smallest = np.inf if self.held_out is None else self.engine.error(self.state, self.held_out)
+        start = np.inf if self.held_out is None else self.engine.error(self.state, self.held_out)
+        self.smallest = start if np.isfinite(start) else np.inf
 
     def record(self, running: float, report: Report) -> bool:
         """Take an epoch into the history and keep its weights if they are the best; whether to stop."""
-        held_out = None if self.held_out is None else self.engine.error(self.state, self.held_out)
-        if not np.isfinite(running) or (held_out is not None and not np.isfinite(held_out)):
-            raise self.diverged()
-        self.history.running.append(running)
-        report(running, held_out)
-        if held_out is not None:
+        if not np.isfinite(running):
+            raise self.diverged(self.history.epochs + 1, self.source)
+        held_out = None
+        if self.held_out is not None:
+            held_out = self.engine.error(self.state, self.held_out)
+            if not np.isfinite(held_out):
+                raise self.diverged(self.history.epochs + 1, self.held_out)
             self.history.validation.append(held_out)
+        self.history.running.append(running)
         if held_out is None or held_out < self.smallest:
             self.smallest = np.inf if held_out is None else held_out
             self.best, self.history.best_epoch = self.engine.network(self.state), self.history.epochs
+        report(running, held_out)
         if self.patience is not None and self.history.epochs - self.history.best_epoch >= self.patience:
             self.history.stopped = f"no smaller validation E for {self.patience} epochs"
             return True
         return False
 
-    def diverged(self) -> Diverged:
+    def diverged(self, epoch: int, source: Source) -> Diverged:
         self.history.stopped = "diverged"
         last = self.best if self.rule.whole else self.engine.network(self.state)
-        return Diverged(last, self.history, self.source.inputs, self.learning_rate)
+        return Diverged(last, self.history, epoch, source.inputs, None if self.rule.whole else self.learning_rate)
 
 
 def _descend(run: _Run, epochs: int, shuffle: bool, seed: int, report: Report) -> None:
@@ -230,7 +240,7 @@ def _minimise(run: _Run, epochs: int, report: Report) -> None:
             raise StopIteration
 
     if not np.isfinite(value_and_gradient(run.net.theta.astype(np.float64))[0]):
-        raise run.diverged()
+        raise run.diverged(1, run.source)
     with np.errstate(all="ignore"):
         found = minimize(
             value_and_gradient,
@@ -240,25 +250,27 @@ def _minimise(run: _Run, epochs: int, report: Report) -> None:
             callback=iterated,
             options={"maxiter": epochs, "maxfun": 20 * epochs + 100, "ftol": 1e-12, "gtol": 1e-8},
         )
-    if run.history.stopped == "all epochs run" and found.status == 0:
-        run.history.stopped = "converged"
+    if run.history.stopped == "all epochs run" and (found.status == 0 or run.history.epochs < epochs):
+        run.history.stopped = "converged" if found.status == 0 else "no step lowers E any more"
 
 
 def _finish(run: _Run) -> None:
     """The exact E once, and the warning if a constant predicts better."""
-    final = run.engine.prepare(run.best, run.source, run.rule)
-    run.history.E = run.engine.error(final, run.source)
-    if not np.isfinite(run.history.E):
-        raise run.diverged()
-    of_patterns = run.history.E - float(run.best.penalty())
-    run.history.best_constant = best_constant(run.net.objective, run.net.f[-1], run.source.targets, run.source.weights)[
-        1
-    ]
-    if of_patterns > run.history.best_constant * (1 + 1e-9):
+    net, source, history = run.best, run.source, run.history
+    final = run.engine.prepare(net.without_penalty(), source, run.rule)
+    of_patterns = run.engine.error(final, source)
+    with np.errstate(all="ignore"):
+        history.E = of_patterns + float(net.penalty())
+        history.best_constant = best_constant(net.objective, net.f[-1], source.targets, source.weights)[1]
+    if not np.isfinite(history.E):
+        raise run.diverged(max(history.epochs, 1), source)
+    rounding = max(1e-9, 64 * float(np.finfo(net.dtype).eps))
+    if of_patterns > history.best_constant * (1 + rounding):
+        change = "" if run.rule.whole else f" change learning_rate ({run.learning_rate:g}),"
         warnings.warn(
             f"The network must predict better than a constant to be of use; its E is {of_patterns:.6g}, and the best "
-            f"constant has {run.history.best_constant:.6g}. Standardise inputs and targets, change learning_rate "
-            f"({run.learning_rate:g}), or train for more epochs.",
+            f"constant has {history.best_constant:.6g}. Standardise inputs and targets,{change} or train for more "
+            "epochs.",
             WorseThanConstant,
             stacklevel=3,
         )
@@ -266,34 +278,50 @@ def _finish(run: _Run) -> None:
 
 def _largest_layer(net: Network, inputs: FloatArray) -> tuple[int, bool]:
     """The first layer whose net values overflow, or else the one with the largest; and which of the two it is."""
+    pieces = (inputs[start : start + PIECE] for start in range(0, len(inputs), PIECE))
     with np.errstate(all="ignore"):
-        largest = [np.abs(x).max() for x in forward(net, inputs[:4096]).x[1:]]
+        largest = np.max([[np.abs(x).max() for x in forward(net, piece).x[1:]] for piece in pieces], axis=0)
     broken = [i for i, size in enumerate(largest, 1) if not np.isfinite(size)]
     return (broken[0], True) if broken else (int(np.argmax(largest)) + 1, False)
 
 
+def _held_out(net: Network, validation: tuple[Any, ...]) -> Source:
+    try:
+        return engines.source(net, *validation)
+    except ValueError as error:  # which begins with inputs, targets or weights
+        raise ValueError(f"validation {error}") from None
+
+
 def _require_run(
-    learning_rate: float, epochs: int, batch_size: int | None, patience: int | None, validation: tuple[Any, ...] | None
+    net: Network,
+    learning_rate: float,
+    epochs: int,
+    batch_size: int | None,
+    validation: tuple[Any, ...] | None,
+    seed: int,
+    patience: int | None,
 ) -> None:
+    if not isinstance(net, Network):
+        raise ValueError(f"net must be a Network; got {type(net).__name__}. Build one with Network(sizes).")
     if not isinstance(learning_rate, int | float | np.number) or not 0 <= learning_rate < np.inf:
         raise ValueError(
             f"learning_rate must be a finite number from 0 up; got {learning_rate!r}. Try 0.1, or 0.001 for Adam."
         )
-    for name, value, optional in (
-        ("epochs", epochs, False),
-        ("batch_size", batch_size, True),
-        ("patience", patience, True),
+    for name, value, least, optional in (
+        ("epochs", epochs, 1, False),
+        ("batch_size", batch_size, 1, True),
+        ("seed", seed, 0, False),
+        ("patience", patience, 1, True),
     ):
         if value is None and optional:
             continue
         try:
-            good = index(value) >= 1  # type: ignore[arg-type]
+            good = index(value) >= least  # type: ignore[arg-type]
         except TypeError:
             good = False
         if not good:
-            raise ValueError(
-                f"{name} must be a whole number from 1 up{' or None' if optional else ''}; got {value!r}. Correct it."
-            )
+            whole = f"a whole number from {least} up{' or None' if optional else ''}"
+            raise ValueError(f"{name} must be {whole}; got {value!r}. Correct it.")
     if validation is not None and (not isinstance(validation, tuple | list) or len(validation) not in (2, 3)):
         raise ValueError(
             f"validation must be (inputs, targets) or (inputs, targets, weights); got {type(validation).__name__}. "

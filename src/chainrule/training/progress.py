@@ -33,7 +33,8 @@ def progress(epochs: int, wanted: bool | None) -> Iterator[Report]:
         TextColumn("{task.fields[E]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=console.is_terminal) as bar:  # elsewhere its last line stays
         task = bar.add_task("epoch", total=epochs, E="")
 
         def report(running: float, validation: float | None) -> None:

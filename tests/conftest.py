@@ -1,0 +1,10 @@
+"""What holds for every test: property tests draw the same examples on every run, and JAX computes in float64."""
+
+import os
+
+import hypothesis
+
+hypothesis.settings.register_profile("chainrule", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("chainrule")
+
+os.environ["JAX_ENABLE_X64"] = "1"  # read when a test first imports JAX
