@@ -3,7 +3,8 @@
 Learning rates 1e-6 … 1e6, real tables as they are and standardised, every rule that has a learning rate. A run is
 flagged if train raises Diverged or warns WorseThanConstant. What should have been flagged is decided here, outside the
 package: from the weights of the returned network (of a diverged run, those it kept) the predictions are computed again,
-literally, and their error is compared with that of the best constant, computed here too. 1e-9 of it is left for rounding.
+literally, and their error is compared with that of the best constant, computed here too; 1e-9 of it is left for
+rounding.
 
     python benchmarks/learning_rates.py [--json FILE]
 
@@ -68,7 +69,8 @@ class Run(NamedTuple):
     @property
     def worse(self) -> bool:
         """Whether the constant predicts better; an error that is not finite is worse than any."""
-        return not np.isfinite(self.E) or self.E > self.best_constant * (1 + ROUNDING)
+        limit = self.best_constant * (1 + ROUNDING)
+        return not np.isfinite(self.E) or limit < self.E
 
 
 def problems() -> Iterator[Problem]:

@@ -19,7 +19,10 @@ from chainrule.oracles import complex_step
 HIDDEN = tuple(name for name, row in ACTIVATIONS.items() if not row.vector)
 
 PAIRS = tuple(
-    (goal, output) for goal, row in OBJECTIVES.items() for output in ACTIVATIONS if not row.outputs or output in row.outputs
+    (goal, output)
+    for goal, row in OBJECTIVES.items()
+    for output in ACTIVATIONS
+    if not row.outputs or output in row.outputs
 )
 """Every objective with every output activation it goes with; the case of seed n has pair n modulo their number."""
 
@@ -28,6 +31,9 @@ BENDS = {"elu": (0.0,), "softsign": (0.0,)}
 
 AWAY = 2e-3
 """How far net values and residuals stay from a bend."""
+
+ALIVE = 1e-5
+"""Least slope of E along a block, and of E_p along the inputs: with less, a network is as good as dead."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +81,8 @@ def _draw(seed: int, random: np.random.Generator, largest: int, deepest: int) ->
         goal,
         bias=[bool(one) for one in random.random(depth) < random.choice([0.0, 0.5, 1.0, 1.0])],
         seed=seed,
-        l1=float(random.choice([0.0, 0.02, 0.3])) if penalised else 0.0,
-        l2=float(random.choice([0.0, 0.05, 0.5])) if penalised else 0.0,
+        l1=float(random.choice([0.0, 0.002, 0.02])) if penalised else 0.0,
+        l2=float(random.choice([0.0, 0.01, 0.1])) if penalised else 0.0,
         penalize_bias=bool(random.integers(2)),
     )
     inputs = random.normal(0, random.choice([0.5, 1.0, 2.0]), (int(random.integers(1, 7)), sizes[0]))
@@ -172,4 +178,4 @@ def _is_alive(case: Case, trace: Any) -> bool:
         d[block.part] = direction[block.part]
         slopes.append(complex_step(E, net.theta, d))
     by_inputs = complex_step(E_p, inputs, np.ones_like(inputs))[~np.isnan(t).all(axis=1)]
-    return bool(np.isfinite(slopes).all() and np.abs(slopes).min() > 1e-6 and np.abs(by_inputs).min() > 1e-6)
+    return bool(np.isfinite(slopes).all() and np.abs(slopes).min() > ALIVE and np.abs(by_inputs).min() > ALIVE)

@@ -185,8 +185,7 @@ def _check_slope(row: Activation) -> None:
     x = x[np.all([np.abs(x - kink) > 2 * h for kink in row.kinks], axis=0)] if row.kinks else x
     try:
         with np.errstate(all="ignore"):
-            y, slope, back = row.f(x), row.f_prime(x), row.f(x[::-1].copy())
-            difference = (row.f(x + h) - row.f(x - h)) / (2 * h)
+            y, slope = row.f(x), row.f_prime(x)
     except Exception as error:
         raise ValueError(
             f"f and f_prime of activation {row.name!r} must take an array of net values; they raised "
@@ -198,6 +197,8 @@ def _check_slope(row: Activation) -> None:
                 f"{letter} of activation {row.name!r} must give a float for every net value; got "
                 f"{np.asarray(value).dtype} of shape {np.shape(value)} for shape {x.shape}. Let it act entry by entry."
             )
+    with np.errstate(all="ignore"):
+        back, difference = row.f(x[::-1].copy()), (row.f(x + h) - row.f(x - h)) / (2 * h)
     if not np.array_equal(back[::-1], y, equal_nan=True):
         raise ValueError(
             f"f of activation {row.name!r} must act on each net value by itself; got another value for it in "

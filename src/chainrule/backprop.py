@@ -16,7 +16,8 @@ from chainrule.objective import known_patterns, penalty_gradient
 def forward(net: Network, inputs: Array) -> Trace:
     """Feed the patterns forward, layer by layer (the definitions; steps 4 and 6 put them in).
 
-    x[i][p, j] = sum_k w[i][j, k] * y[i-1][p, k] + b[i][j],     y[i][p, j] = f[i](x[i][p, j])
+    x[i][p, j] = sum_k w[i][j, k] * y[i-1][p, k] + b[i][j]
+    y[i][p, j] = f[i](x[i][p, j])
     """
     x, y = [None], [as_inputs(net, inputs)]
     for i in range(1, net.depth + 1):
@@ -29,7 +30,8 @@ def forward(net: Network, inputs: Array) -> Trace:
 def error(net: Network, trace: Trace, t: Array, weights: Array | None = None, total: Array | None = None) -> Array:
     """The error that is reported and differentiated (step 1).
 
-    E = sum_p s[p] * E_p / total + l1 * sum abs(w) + 1/2 * l2 * sum w^2,     total = S = sum_p s[p]
+    E = sum_p s[p] * E_p / total + l1 * sum abs(w) + 1/2 * l2 * sum w^2
+    total = S = sum_p s[p], unless it is given
     """
     t = as_targets(net, t)
     errors = net.objective.errors(net.f[net.depth], t, trace.x[-1], trace.y[-1])
@@ -39,7 +41,7 @@ def error(net: Network, trace: Trace, t: Array, weights: Array | None = None, to
 def error_terms(net: Network, trace: Trace, t: Array) -> ErrorTerms:
     """Error term of every node, the output layer first (steps 20 to 24).
 
-    e[L][p, j] = (t[p, j] - y[L][p, j]) * f_prime[L](x[L][p, j])              step 20, for SSE
+    e[L][p, j] = (t[p, j] - y[L][p, j]) * f_prime[L](x[L][p, j])               step 20
     e[i][p, k] = sum_j e[i+1][p, j] * w[i+1][j, k] * f_prime[i](x[i][p, k])    step 21
     """
     L, t = net.depth, as_targets(net, t)
@@ -52,7 +54,8 @@ def error_terms(net: Network, trace: Trace, t: Array) -> ErrorTerms:
 def gradient(net: Network, trace: Trace, e: Any, weights: Array | None = None, total: Array | None = None) -> Gradient:
     """The derivative of E by every weight and bias (step 24), of all patterns together.
 
-    w[i][j, k] = -sum_p s[p] * e[i][p, j] * y[i-1][p, k] / total + l1 * sign(w) + l2 * w,     b[i] with 1 for y
+    w[i][j, k] = -sum_p s[p] * e[i][p, j] * y[i-1][p, k] / total + l1 * sign(w) + l2 * w
+    b[i][j] = -sum_p s[p] * e[i][p, j] / total
     """
     s = shares(net, e, weights, total)[:, None]
     w, b = [None], [None]
@@ -78,7 +81,7 @@ def input_gradient(net: Network, e: Any) -> Array:
 def jacobian(net: Network, trace: Trace, by: str = "parameters") -> Array:
     """The derivative of every output: step 21 started with unit vectors in place of step 20.
 
-    J[p, o, n] = dy[L][p, o] / dtheta[n], or by="inputs" dy[L][p, o] / dy[0][p, n]
+    J[p, o, n] = dy[L][p, o] / dtheta[n],    by="inputs": dy[L][p, o] / dy[0][p, n]
     """
     namespace = trace.y[-1].__array_namespace__()
     L, outputs = net.depth, namespace.eye(net.sizes[-1], dtype=trace.y[-1].dtype)[:, None, :]
@@ -97,6 +100,6 @@ def jacobian(net: Network, trace: Trace, by: str = "parameters") -> Array:
 def update(net: Network, g: Gradient, learning_rate: float) -> Network:
     """A small step against the gradient, as a new network: θ - η g.
 
-    w[i][j, k] + learning_rate * e[i][j] * y[i-1][k] for one pattern
+    w[i][j, k] becomes w[i][j, k] + learning_rate * e[i][j] * y[i-1][k], for one pattern
     """
     return net.replace((net.theta - learning_rate * g.theta).astype(net.dtype))

@@ -186,7 +186,8 @@ class Model:
 
         def on_stopping_rows(run: tuple[Network, History, Any]) -> float:
             plain = run[0].without_penalty()
-            return float(error(plain, forward(plain, scaled[stopping]), wanted[stopping]))
+            with np.errstate(over="ignore"):  # a net value of an outlier; E is finite
+                return float(error(plain, forward(plain, scaled[stopping]), wanted[stopping]))
 
         started = time.perf_counter()
         try:
@@ -221,7 +222,7 @@ class Model:
 
     def _scores(self, y_0: FloatArray, t: FloatArray, seen: Any, unseen: Any) -> dict[str, dict[str, scores.Scores]]:
         """On the unseen rows, beside the linear model and the constant, both fitted to all the seen ones."""
-        constant = np.broadcast_to(np.nanmean(t[seen], axis=0), t[unseen].shape)
+        constant = np.broadcast_to(Scaling.fit(t[seen]).mean, t[unseen].shape)
         predictions = {
             "network": self._predict(y_0[unseen]),
             "linear model": scores.linear_predictions(y_0[seen], t[seen], y_0[unseen]),

@@ -497,7 +497,7 @@ def _flag(name: str, value: bool) -> bool:
 
 
 def _penalty(name: str, value: float) -> float:
-    if not isinstance(value, int | float | np.number) or not 0 <= value < np.inf:
+    if not isinstance(value, int | float | np.number) or not 0 <= value <= sys.float_info.max:
         raise ValueError(f"{name} must be a finite number from 0 up; got {value!r}. Use 0 for no penalty.")
     return float(value)
 

@@ -116,7 +116,8 @@ class Objective:
         """A row of the table travels by name, a user's own by what was given."""
         if OBJECTIVES.get(self.name) is self:
             return objective, (self.name,)
-        return Objective, (self.name, *self.given, self.kinks, self.domain, self.outputs, self.output)
+        of_ones_own = (self.kinks, self.domain, self.outputs, self.output, self.best_is_mean, self.fused)
+        return Objective, (self.name, *self.given, *of_ones_own)
 
 
 def known_patterns(t: Array) -> Array:
@@ -267,6 +268,8 @@ def best_constant(row: Objective, f: Activation, t: Array, s: Array) -> tuple[Ar
         losses = _constant_losses(row, f, filled, np.broadcast_to(c, t.shape))
         return float((counted * losses).sum() / s.sum())
 
+    if row.name == "cross_entropy" and f.vector:  # whose outputs add up to 1, even where the targets do not
+        mean = mean / max(mean.sum(), np.finfo(float).tiny)
     if row.best_is_mean:
         return mean, E(mean)
     low, high = np.where(counted > 0, t, np.inf).min(axis=0), np.where(counted > 0, t, -np.inf).max(axis=0)

@@ -1,7 +1,7 @@
 """Derivatives that share nothing with the page but E itself: the complex step and central differences.
 
 Stands beside the derivation and judges its end: an oracle evaluates E, never an error term. Its letters: E a function
-of one array, a number or one number per pattern; at the place; d the direction.
+of one array, a number or one number per pattern; at the place; d the direction; h the step.
 """
 
 from __future__ import annotations
@@ -15,8 +15,11 @@ from chainrule.notation import Array
 
 Function = Callable[[Array], Array]
 
-TINY_STEP = 1e-30
-"""Of the complex step. Its square is lost beside 1, so the result is exact to rounding and needs no choice."""
+TINY_STEP = 1e-200
+"""Of the complex step. Its square is 0, so that the result is exact to rounding and no real part ever leaves a kink."""
+
+HALVINGS = 40
+"""Of the step of the differences, at most; six or seven do where E is smooth."""
 
 
 def complex_step(E: Function, at: Array, d: Array, side: int = 1) -> Array:
@@ -30,44 +33,64 @@ def complex_step(E: Function, at: Array, d: Array, side: int = 1) -> Array:
 
 
 class Difference(NamedTuple):
-    """A slope by differences: its value, an estimate of its error, and the slopes on both sides."""
+    """A slope by differences: its value, how far off it may be, the slopes on both sides, and whether they differ."""
 
     slope: Array
     uncertainty: Array
     left: Array
     right: Array
-
-    @property
-    def kinked(self) -> Array:
-        """Whether the two sides disagree by more than smoothness and rounding explain."""
-        return np.abs(self.right - self.left) > 1e-3 * (np.abs(self.right) + np.abs(self.left)) + 1e3 * self._noise
-
-    @property
-    def _noise(self) -> Array:
-        return np.finfo(float).eps * (1 + np.abs(self.left))
+    kinked: Array
 
 
-def central_difference(E: Function, at: Array, d: Array, halvings: int = 14, columns: int = 4) -> Difference:
+def central_difference(E: Function, at: Array, d: Array) -> Difference:
     """The slope of E along d by central differences with Richardson's extrapolation (Ridders 1982).
 
-    The step is chosen for this entry: of all steps h, h/2, h/4 … and all orders up to 2 * columns, the estimate on
-    which its neighbours agree best is taken; a step that crosses a kink disagrees and is passed over.
+    The step is chosen for this entry. It is halved until the extrapolations agree to ten digits or the rounding of E
+    outweighs what they disagree by; a step that crosses a kink, or leaves the domain of E, disagrees and is passed
+    over. The differences to either side are extrapolated in the same way, and a kink is where they do not meet.
     """
     h = 0.125 * max(1.0, float(np.max(np.abs(at[d != 0]), initial=0.0))) / float(np.max(np.abs(d)))
-    middle = E(at)
-    best: Array = np.full(np.shape(middle), np.nan)
-    uncertainty: Array = np.full(np.shape(middle), np.inf)
-    sides = []
-    before: list[Array] = []
-    for _ in range(halvings):
-        above, below = E(at + h * d), E(at - h * d)
-        sides.append(((middle - below) / h, (above - middle) / h))
-        row = [(above - below) / (2 * h)]
-        for order, previous in enumerate(before[: columns - 1], 1):
-            row.append(row[-1] + (row[-1] - previous) / (4**order - 1))
-            estimate = np.maximum(np.abs(row[-1] - row[-2]), np.abs(row[-1] - previous))
-            better = estimate < uncertainty
-            best, uncertainty = np.where(better, row[-1], best), np.where(better, estimate, uncertainty)
-        before, h = row, h / 2
-    (left, right), (left_half, right_half) = sides[-2], sides[-1]
-    return Difference(best, uncertainty, 2 * left_half - left, 2 * right_half - right)
+    with np.errstate(all="ignore"):
+        middle = E(at)
+        both, left, right = _Limit(4, middle), _Limit(2, middle), _Limit(2, middle)
+        for halving in range(HALVINGS):
+            above, below = E(at + h * d), E(at - h * d)
+            rounding = np.finfo(float).eps * (np.abs(above) + np.abs(below)) / h
+            both.add((above - below) / (2 * h), rounding)
+            left.add((middle - below) / h, rounding)
+            right.add((above - middle) / h, rounding)
+            if halving >= 3 and both.settled(1e-10) and left.settled(1e-7) and right.settled(1e-7):
+                break
+            h /= 2
+        room = 1e-6 * (np.abs(left.best) + np.abs(right.best)) + 16 * (left.uncertainty + right.uncertainty)
+        return Difference(both.best, both.uncertainty, left.best, right.best, np.abs(right.best - left.best) > room)
+
+
+class _Limit:
+    """What differences tend to as the step is halved: of all extrapolations the one whose neighbours agree best.
+
+    The error of a difference is a series in powers of h, or of h^2 for central ones: base 2 or 4.
+    """
+
+    def __init__(self, base: int, like: Array) -> None:
+        self.base = base
+        self.best: Array = np.full(np.shape(like), np.nan)
+        self.uncertainty: Array = np.full(np.shape(like), np.inf)
+        self._row: list[Array] = []
+        self._rounding: Array = np.inf
+
+    def add(self, difference: Array, rounding: Array) -> None:
+        """One more difference, at half the step of the one before."""
+        before, self._row, self._rounding = self._row, [difference], rounding
+        for order, previous in enumerate(before[:3], 1):
+            last = self._row[-1]
+            better = last + (last - previous) / (self.base**order - 1)
+            self._row.append(better)
+            off = np.maximum(np.abs(better - last), np.abs(better - previous)) + rounding
+            closer = off < self.uncertainty
+            self.best = np.where(closer, better, self.best)
+            self.uncertainty = np.where(closer, off, self.uncertainty)
+
+    def settled(self, digits: float) -> bool:
+        """Whether it is known to these digits, or more halving would only add rounding."""
+        return bool(((self.uncertainty <= digits * np.abs(self.best)) | (self.uncertainty <= self._rounding)).all())

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from chainrule.notation import FloatArray
+from chainrule.tables import Scaling
 
 
 @dataclass(frozen=True)
@@ -23,32 +24,46 @@ class Scores:
 
 def regression(t: FloatArray, y: FloatArray) -> list[Scores]:
     """Scores of each column of predictions y against targets t, (rows, targets), on the rows that know the target."""
+    known = ~np.isnan(t)
+    return [_of_one(t[known[:, j], j], y[known[:, j], j]) for j in range(t.shape[1])]
+
+
+def _of_one(truth: FloatArray, said: FloatArray) -> Scores:
+    """Scores by scikit-learn of numbers near 1, so that no square of theirs overflows or vanishes."""
     from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
-    found = []
-    for j in range(t.shape[1]):
-        known = ~np.isnan(t[:, j])
-        truth, said = t[known, j], y[known, j]
-        if not known.any():
-            found.append(Scores(float("nan"), float("nan"), float("nan")))
-            continue
-        varies = len(truth) > 1 and bool((truth != truth[0]).any())
-        found.append(
-            Scores(
-                float(r2_score(truth, said)) if varies else float("nan"),
-                float(root_mean_squared_error(truth, said)),
-                float(mean_absolute_error(truth, said)),
-            )
-        )
-    return found
+    if not truth.size:
+        return Scores(float("nan"), float("nan"), float("nan"))
+    varies = bool((truth != truth[0]).any())
+    r2, rmse, mae = float("-inf" if varies else "nan"), float("inf"), float("inf")
+    with np.errstate(over="ignore"):
+        largest = _power_of_two(truth)
+        if varies and np.isfinite(said / largest).all():
+            r2 = float(r2_score(truth / largest, said / largest))
+        largest = _power_of_two(np.append(truth, said))
+        if np.isfinite(said).all():
+            rmse = largest * float(root_mean_squared_error(truth / largest, said / largest))
+            mae = largest * float(mean_absolute_error(truth / largest, said / largest))
+    return Scores(r2, rmse, mae)
+
+
+def _power_of_two(values: FloatArray) -> float:
+    """Half the largest finite value or more, but no more than it: dividing by it rounds nothing."""
+    return float(2.0 ** (np.frexp(np.abs(values[np.isfinite(values)]).max(initial=0.0))[1] - 1.0))
 
 
 def linear_predictions(inputs: FloatArray, t: FloatArray, new_inputs: FloatArray) -> FloatArray:
-    """What ordinary least squares, fitted to (inputs, t), says for new inputs; each target on the rows that know it."""
+    """What ordinary least squares, fitted to (inputs, t), says for new inputs; each target on the rows that know it.
+
+    Inputs are standardised first, for scikit-learn drops what is 1e-6 of the largest: columns of small numbers.
+    """
     from sklearn.linear_model import LinearRegression
 
     predictions = np.empty((len(new_inputs), t.shape[1]))
-    for j in range(t.shape[1]):
-        known = ~np.isnan(t[:, j])
-        predictions[:, j] = LinearRegression().fit(inputs[known], t[known, j]).predict(new_inputs)
-    return predictions
+    of_inputs, of_targets = Scaling.fit(inputs), Scaling.fit(t)
+    scaled, wanted, new = of_inputs.apply(inputs), of_targets.apply(t), of_inputs.apply(new_inputs)
+    with np.errstate(all="ignore"):  # what an outlier makes infinite is scored as such
+        for j in range(t.shape[1]):
+            known = ~np.isnan(t[:, j])
+            predictions[:, j] = LinearRegression().fit(scaled[known], wanted[known, j]).predict(new)
+        return predictions * of_targets.sd + of_targets.mean

@@ -5,10 +5,12 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 bad data, 4 diverged, 130 interrupted. An
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import os
 import sys
 import warnings
+from io import TextIOWrapper
 from typing import Any
 
 import click
@@ -30,23 +32,35 @@ class Verbs(click.Group):
         command: click.Command = importlib.import_module(f"chainrule.cli.{cmd_name}").command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that was asked for, or the one that may have been meant."""
+        if args[0] not in VERBS and not args[0].startswith("-"):
+            close = difflib.get_close_matches(args[0], VERBS, 1)
+            hint = f"Did you mean {close[0]!r}?" if close else "Choose one of them."
+            ctx.fail(f"command must be one of {', '.join(VERBS)}; got {args[0]!r}. {hint}")
+        return super().resolve_command(ctx, args)
+
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="chainrule", prog_name="chainrule")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def group(debug: bool) -> None:
-    r"""Train, judge, certify and use small networks on tables of numbers.
+    """Train, judge, certify and use small networks on tables of numbers.
 
     \b
       chainrule train houses.csv --target price -o price.safetensors
       chainrule predict price.safetensors new.csv
-    """
+    """  # noqa: D301  click looks for the character itself
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and end the process with its exit code."""
     given = sys.argv[1:] if arguments is None else arguments
     warnings.showwarning = _show_warning
+    if isinstance(sys.stdout, TextIOWrapper):  # R² as R\xb2 where the terminal has no such character
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = group.main(given, prog_name="chainrule", standalone_mode=False)
     except BrokenPipeError:  # whoever read our output has had enough
@@ -56,13 +70,13 @@ def main(arguments: list[str] | None = None) -> None:
         error.show()
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Error: interrupted; nothing was saved.", err=True)
+        click.echo("Error: interrupted.", err=True)
         code = 130
     except Exception as error:
         if "--debug" in given:
             raise
         code, sentence = _explain(error)
-        click.echo(f"Error: {sentence}", err=True)
+        click.echo(f"Error: {' '.join(sentence.splitlines())}", err=True)
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -75,11 +89,13 @@ def _explain(error: Exception) -> tuple[int, str]:
     if isinstance(error, BadData | BadFile):
         return 3, str(error)
     if isinstance(error, Diverged):
+        error.outcome = "nothing was saved"
         return 4, str(error)
     if isinstance(error, ValueError):
         return 2, str(error)
-    if isinstance(error, OSError):
-        return 1, str(error)
+    if isinstance(error, OSError):  # ours has no strerror: it is a sentence already
+        said = f"output must go to a place that takes it; got {str(error.strerror).lower()}. Choose another place."
+        return 1, str(error) if error.strerror is None else said
     if isinstance(error, MemoryError):
         return (
             1,
@@ -89,4 +105,4 @@ def _explain(error: Exception) -> tuple[int, str]:
 
 
 def _show_warning(message: Warning | str, *rest: Any, **named: Any) -> None:
-    click.echo(f"Warning: {message}", err=True)
+    click.echo(f"Warning: {' '.join(str(message).splitlines())}", err=True)

@@ -14,9 +14,10 @@ from chainrule.cli.output import json_option, model_argument, table_argument, wr
 @table_argument
 @json_option
 def command(model: Path, table: Path, as_json: bool) -> None:
-    """Score MODEL on a TABLE that has its targets: R², RMSE and MAE, beside the constant predictor.
+    """Score MODEL on a TABLE that has its targets.
 
-    The constant is the target's mean on the rows that the model was trained on. Rows without the target are left out.
+    R², RMSE and MAE of the network beside the constant predictor, which is the target's mean on the rows that the
+    model was trained on. Rows without the target are left out.
     """
     from chainrule.model import load, scores_to_dict
     from chainrule.tables import read_table

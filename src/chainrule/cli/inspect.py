@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from chainrule.cli.output import json_option, model_argument, write_json, write_table
+from chainrule.cli.output import json_option, model_argument, write_json, write_lines, write_table
 
 
 @click.command("inspect")
@@ -17,9 +17,10 @@ from chainrule.cli.output import json_option, model_argument, write_json, write_
 @click.option("--nodes", default=8, show_default=True, type=click.IntRange(1), help="Nodes to show of each layer.")
 @json_option
 def command(model: Path, table: Path | None, row: int | None, nodes: int, as_json: bool) -> None:
-    """Show what MODEL holds; with a TABLE and --row, back-propagation of that row, number by number.
+    """Show what MODEL holds, or back-propagation of one row.
 
-    Net values x_ij, outputs y_ij, error terms e_ij, and the derivative of E_p by each input.
+    With a TABLE and --row, every number of back-propagation of that row, as the network sees it: net values x_ij,
+    outputs y_ij, error terms e_ij, and the derivative of E_p by each input.
     """
     from chainrule.model import load
 
@@ -59,12 +60,13 @@ def _of_model(model: Any) -> dict[str, Any]:
 
 def _write_model(model: Any, content: dict[str, Any]) -> None:
     net = model.network
-    click.echo(
+    write_lines(
         f"{net.objective.name} network {'-'.join(str(nodes) for nodes in net.sizes)}, {net.n_parameters:,} parameters, "
         f"{net.dtype.name}, penalties l1 = {net.l1:g}, l2 = {net.l2:g}"
     )
     for key, value in model.fitted.items():
-        click.echo(f"{key}: {', '.join(f'{n} {k}' for k, n in value.items()) if isinstance(value, dict) else value}")
+        shown = ", ".join(f"{n} {k}" for k, n in value.items()) if isinstance(value, dict) else value
+        write_lines(f"{key}: {shown}")
     click.echo()
     write_table(
         "layers",

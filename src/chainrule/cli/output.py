@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import secrets
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,17 +23,24 @@ def require_new(path: Path | None, force: bool) -> None:
     """Refuse to replace a file without --force, before any work is done."""
     if path is None:
         return
-    if path.exists() and not force:
-        raise click.UsageError(f"-o must be a new file; got {str(path)!r}, which exists. Add --force to replace it.")
     if path.is_dir():
         raise click.UsageError(f"-o must be a file; got {str(path)!r}, which is a folder. Name a file in it.")
+    if path.exists() and not path.is_file():
+        raise click.UsageError(f"-o must be a file; got {str(path)!r}, which is a device or a pipe. Leave -o out.")
+    if path.exists() and not force:
+        raise click.UsageError(f"-o must be a new file; got {str(path)!r}, which exists. Add --force to replace it.")
     if not path.absolute().parent.is_dir():
         raise click.UsageError(f"-o must be in a folder that exists; got {str(path)!r}. Make the folder first.")
 
 
+def as_json_text(value: Any) -> str:
+    """What is not finite as null, which JSON has."""
+    return json.dumps(_plain(value), indent=2) + "\n"
+
+
 def write_json(value: Any) -> None:
-    """To standard output; what is not finite as null, which JSON has."""
-    click.echo(json.dumps(_plain(value), indent=2))
+    """To standard output."""
+    click.echo(as_json_text(value), nl=False)
 
 
 def _plain(value: Any) -> Any:
@@ -45,17 +53,27 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def printable(text: object) -> str:
+    """The text on one line, without the codes by which a name from a file could steer the terminal."""
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in str(text))
+
+
+def write_lines(text: str) -> None:
+    """A sentence on standard output, in lines of 80 columns."""
+    click.echo(textwrap.fill(printable(text), 80, break_long_words=False, break_on_hyphens=False))
+
+
 def write_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table on standard output, its first column to the left and the others to the right."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title or None, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=printable(title), title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
     for n, column in enumerate(columns):
         table.add_column(column, justify="left" if n == 0 else "right", overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(printable, row))
     Console(highlight=False, markup=False).print(table)
 
 
@@ -70,17 +88,18 @@ def write_scores(found: Mapping[str, Mapping[str, Any]], rows: str) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """A file written whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    """A file written whole or not at all; a symbolic link stays and leads to it."""
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".{target.name[:40]}.{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("x", encoding="utf-8", newline="") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+        temporary.replace(target)
     except OSError as error:
         raise OSError(
-            error.errno, f"{path} cannot be written: {error.strerror}. Nothing was changed. Choose another place."
+            f"{str(path)!r} cannot be written: {error.strerror}. Nothing was changed. Choose another place."
         ) from error
     finally:
         with contextlib.suppress(OSError):

@@ -54,6 +54,7 @@ class Diverged(ArithmeticError):
         self.size = float(sizes[self.column])
         self.name = f"column {self.column}"
         self.what = "are not finite" if overflows else "grow without bound"
+        self.outcome = "the last finite weights are kept"
 
     def __str__(self) -> str:
         """What happened and what to do."""
@@ -64,8 +65,7 @@ class Diverged(ArithmeticError):
             cure = "Lower it, or standardise"
         return (
             f"{must} not finite in epoch {self.epoch}: the net values of layer {self.layer} {self.what}, and "
-            f"the largest input is {self.size:.3g} in {self.name}. {cure} inputs and targets; the last finite weights "
-            "are kept."
+            f"the largest input is {self.size:.3g} in {self.name}. {cure} inputs and targets; {self.outcome}."
         )
 
 

@@ -1,0 +1,373 @@
+"""Claim: an update rule does what its paper says, and plain gradient descent is plain."""
+
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from chainrule import Network, error, error_terms, forward, train
+from chainrule.training.descent import RULES, Rule, rule
+
+EPS = float(np.finfo(np.float64).eps)
+
+
+def gradients(steps=50, parameters=200, seed=0):
+    """Random gradients whose entries differ in size by 12 orders of magnitude, as they do in deep networks."""
+    random = np.random.default_rng(seed)
+    scale = 10.0 ** random.uniform(-9, 3, parameters)
+    return random.normal(size=(steps, parameters)) * scale
+
+
+def path(chosen, theta, by, learning_rate):
+    """θ after each step of a rule along these gradients."""
+    slots, found = tuple(np.zeros_like(theta) for _ in range(chosen.slots)), []
+    for n, g in enumerate(by, 1):
+        theta, slots = chosen.step(theta, g, slots, learning_rate, n)
+        found.append(theta)
+    return np.array(found)
+
+
+def path_of_optax(optimizer, theta, by):
+    """θ after each step of optax along these gradients."""
+    theta, found = jnp.asarray(theta), []
+    state = optimizer.init(theta)
+    for g in by:
+        change, state = optimizer.update(jnp.asarray(g), state, theta)
+        theta = optax.apply_updates(theta, change)
+        found.append(np.asarray(theta))
+    assert theta.dtype == np.float64
+    return np.array(found)
+
+
+# -------------------------------------------------------------------------------------------------------- against optax
+
+
+@pytest.mark.parametrize(
+    ("chosen", "optimizer", "ulps"),
+    [
+        (rule("gradient_descent"), optax.sgd(0.03), 0),
+        (rule("momentum"), optax.sgd(0.03, momentum=0.9), 0),
+        (rule("momentum", momentum=0.5), optax.sgd(0.03, momentum=0.5), 0),
+        (rule("adam"), optax.adam(0.03), 300),
+        (rule("adam", beta_1=0.7, beta_2=0.95, epsilon=1e-3), optax.adam(0.03, b1=0.7, b2=0.95, eps=1e-3), 300),
+    ],
+    ids=["gradient_descent", "momentum", "momentum 0.5", "adam", "adam with other constants"],
+)
+def test_optax(chosen, optimizer, ulps):
+    """50 steps along random gradients are optax's: bit for bit where both do the same operations in the same order;
+    Adam's within 300 ulps of the path walked so far (measured: 2), because beta_2^2 may be rounded either way, which is
+    500 ulps of 1 - beta_2^2 = 0.002 and 250 of its root.
+    """
+    by, start = gradients(), np.zeros(200)
+    ours, theirs = path(chosen, start, by, 0.03), path_of_optax(optimizer, start, by)
+    walked = np.abs(np.diff(theirs, axis=0, prepend=start[None])).cumsum(axis=0)
+    assert (np.abs(ours - theirs) <= ulps * EPS * walked).all()
+    assert (walked > 0).all()
+
+
+def test_first_step_of_adam():
+    """Adam's means are corrected for their start at 0: its first step has the length of the learning rate, whatever the
+    size of the gradient, but for epsilon / |g|.
+    """
+    g = np.array([1e-3, -1.0, 1e6])
+    assert path(rule("adam"), np.zeros(3), [g], 0.25)[0] == pytest.approx(-0.25 * np.sign(g), rel=2e-5)
+
+
+# -------------------------------------------------------------------------------------------------------- plain descent
+
+
+def learnable(sizes, patterns=30, **options):
+    """A network near the one that made the targets, better than a constant from the start; its inputs and targets."""
+    random = np.random.default_rng(5)
+    teacher = Network(sizes, seed=4, **options)
+    inputs = random.normal(size=(patterns, sizes[0]))
+    start = teacher.replace(teacher.theta + random.normal(0, 0.05, teacher.n_parameters))
+    return start, inputs, forward(teacher, inputs).y[-1]
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("hidden", [(), (5,), (4, 3)])
+def test_gradient_descent_is_plain(hidden, bias):
+    """One epoch of single patterns in their own order is the paper's loop, bit for bit: forward, error terms, and then
+    w_ijk + η e_ij y_i-1,k for every weight, pattern by pattern, with nothing added.
+    """
+    start, inputs, targets = learnable([3, *hidden, 2], bias=bias)
+    net, η = start.copy(), 0.05
+    for y_0, t in zip(inputs, targets, strict=True):
+        trace = forward(net, y_0[None])
+        e = error_terms(net, trace, t[None])
+        new = net.copy()
+        for i in range(1, net.depth + 1):
+            for j in range(net.sizes[i]):
+                for k in range(net.sizes[i - 1]):
+                    new.w[i][j, k] = net.w[i][j, k] + η * (e[i][0, j] * trace.y[i - 1][0, k])
+                if bias:
+                    new.b[i][j] = net.b[i][j] + η * e[i][0, j]
+        net = new
+    trained, _ = train(start, inputs, targets, "gradient_descent", η, epochs=1, batch_size=1, shuffle=False)
+    assert np.array_equal(trained.theta, net.theta)
+    assert not np.array_equal(net.theta, start.theta)
+
+
+def test_gradient_descent_keeps_nothing():
+    """Gradient descent has no memory: one run of 6 epochs is 6 runs of 1, bit for bit; a run by momentum is not."""
+    start, inputs, targets = learnable([3, 4, 2])
+
+    def in_one(chosen):
+        return train(start, inputs, targets, chosen, 0.05, 6, 7, shuffle=False)[0].theta
+
+    def one_by_one(chosen):
+        net = start
+        for _ in range(6):
+            net, _ = train(net, inputs, targets, chosen, 0.05, 1, 7, shuffle=False)
+        return net.theta
+
+    assert RULES["gradient_descent"].slots == 0
+    assert np.array_equal(in_one("gradient_descent"), one_by_one("gradient_descent"))
+    assert not np.allclose(in_one("momentum"), one_by_one("momentum"))
+
+
+# ------------------------------------------------------------------------------------------------ how a rule is written
+
+
+class Plain:
+    """A vector with + - * / ** and nothing else: no namespace, no dtype, no comparison, no length."""
+
+    def __init__(self, values):
+        self._values = list(values)
+
+    def _with(self, other, operation):
+        others = other._values if isinstance(other, Plain) else [other] * len(self._values)
+        return Plain(operation(a, b) for a, b in zip(self._values, others, strict=True))
+
+    def __add__(self, other):
+        return self._with(other, lambda a, b: a + b)
+
+    def __sub__(self, other):
+        return self._with(other, lambda a, b: a - b)
+
+    def __mul__(self, other):
+        return self._with(other, lambda a, b: a * b)
+
+    def __truediv__(self, other):
+        return self._with(other, lambda a, b: a / b)
+
+    def __pow__(self, other):
+        return self._with(other, lambda a, b: a**b)
+
+    __radd__, __rmul__ = __add__, __mul__
+
+
+def path_of_plain(chosen, theta, by):
+    """θ at the end of these gradients, with vectors that have nothing but the operators."""
+    slots = tuple(Plain([0.0] * len(theta)) for _ in range(chosen.slots))
+    theta = Plain(theta)
+    for n, g in enumerate(by, 1):
+        theta, slots = chosen.step(theta, Plain(g.tolist()), slots, 0.03, n)
+    return np.array(theta._values)
+
+
+@pytest.mark.parametrize("name", [name for name, row in RULES.items() if not row.whole])
+def test_operators_alone(name):
+    """A rule runs on anything that has + - * / **, and gives NumPy's numbers; x**0.5 may be rounded otherwise than the
+    root that NumPy takes, 2 ulps of each of the 50 steps.
+    """
+    by = gradients()
+    walked = np.abs(np.diff(path(rule(name), np.zeros(200), by, 0.03), axis=0, prepend=0)).sum(axis=0)
+    ours = path(rule(name), np.zeros(200), by, 0.03)[-1]
+    assert (np.abs(path_of_plain(rule(name), [0.0] * 200, by) - ours) <= 2 * EPS * walked).all()
+
+
+def test_operators_alone_bites():
+    """A rule that asks for more than the operators does not pass: this one takes a root by NumPy's name."""
+    rooted = Rule("rooted", lambda theta, g, slots, η, n: (theta - η * g / np.sqrt(g * g), slots))
+    with pytest.raises(TypeError):
+        path_of_plain(rooted, [0.0] * 200, gradients())
+
+
+def test_a_rule_of_your_own():
+    """A rule of a user's own is one function; train runs it, and its memory lasts from epoch to epoch."""
+
+    def counting(theta, g, slots, η, n, *, shrink):
+        return theta - η * shrink * g, (slots[0] + 1,)
+
+    seen = []
+
+    def watched(theta, g, slots, η, n, **constants):
+        seen.append((n, float(slots[0][0])))
+        return counting(theta, g, slots, η, n, **constants)
+
+    start, inputs, targets = learnable([3, 4, 2])
+    own = Rule("own", watched, slots=1, constants={"shrink": 1.0})
+    by_own, history = train(start, inputs, targets, rule(own, shrink=0.5), 0.1, 3, 10)
+    plain, _ = train(start, inputs, targets, "gradient_descent", 0.05, 3, 10)
+    assert np.array_equal(by_own.theta, plain.theta)
+    assert seen == [(n, n - 1) for n in range(1, 10)]
+    assert history.rule == "own"
+
+
+# ------------------------------------------------------------------------------------------------------------ constants
+
+
+def test_constants():
+    """A rule by name has the usual constants; others can be given, and neither the table nor a given rule changes."""
+    assert rule("adam").constants == {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8}
+    assert rule("momentum").constants == {"momentum": 0.9}
+    other = rule("momentum", momentum=0.5)
+    assert other.constants == {"momentum": 0.5}
+    assert rule(other, momentum=0.25).constants == {"momentum": 0.25}
+    assert rule(other) == other
+    assert (other.constants, RULES["momentum"].constants) == ({"momentum": 0.5}, {"momentum": 0.9})
+    assert rule("adam", beta_2=0.5).constants == {"beta_1": 0.9, "beta_2": 0.5, "epsilon": 1e-8}
+
+
+def test_momentum_of_zero_is_descent():
+    """Momentum 0 is gradient descent, bit for bit."""
+    start, inputs, targets = learnable([3, 4, 2])
+    still, _ = train(start, inputs, targets, rule("momentum", momentum=0), 0.05)
+    assert np.array_equal(still.theta, train(start, inputs, targets, "gradient_descent", 0.05)[0].theta)
+
+
+@pytest.mark.parametrize("name", list(RULES))
+def test_float32_stays(name):
+    """In float32 every rule leaves weights in float32, also when a constant comes from NumPy in float64."""
+    start, inputs, targets = learnable([3, 4, 2])
+    chosen = rule(name, **{constant: np.float64(value) for constant, value in RULES[name].constants.items()})
+    net, history = train(start.astype("float32"), inputs, targets, chosen, 0.01, epochs=3)
+    assert net.dtype == np.float32
+    assert all(type(E) is float for E in (*history.running, history.E, history.best_constant))
+
+
+@pytest.mark.parametrize(
+    ("which", "constants", "sentence"),
+    [
+        ("adm", {}, "rule must be one of gradient_descent, momentum, adam, lbfgs; got 'adm'. Did you mean 'adam'?"),
+        ("sgd", {}, "rule must be one of gradient_descent, momentum, adam, lbfgs; got 'sgd'. Choose one of them."),
+        (None, {}, "rule must be one of gradient_descent, momentum, adam, lbfgs; got None. Choose one of them."),
+        (
+            ["adam"],
+            {},
+            "rule must be one of gradient_descent, momentum, adam, lbfgs; got ['adam']. Did you mean 'adam'?",
+        ),
+        (
+            "momentum",
+            {"mu": 0.5, "damping": 1},
+            "rule 'momentum' must be given constants that it has, momentum; got damping, mu. Leave them out.",
+        ),
+        (
+            "gradient_descent",
+            {"momentum": 0.5},
+            "rule 'gradient_descent' must be given constants that it has, none; got momentum. Leave them out.",
+        ),
+        (
+            rule("adam"),
+            {"beta": 0.5},
+            "rule 'adam' must be given constants that it has, beta_1, beta_2, epsilon; got beta. Leave them out.",
+        ),
+        (
+            "momentum",
+            {"momentum": float("nan")},
+            "momentum must be a finite number; got nan. Leave it out for 0.9.",
+        ),
+        ("adam", {"epsilon": "1e-8"}, "epsilon must be a finite number; got '1e-8'. Leave it out for 1e-08."),
+    ],
+)
+def test_rule_refuses(which, constants, sentence):
+    """A rule that does not exist is refused with the nearest that does, and so are constants that it does not have."""
+    with pytest.raises(ValueError, match=" must ") as refused:
+        rule(which, **constants)
+    assert str(refused.value) == sentence
+
+
+# --------------------------------------------------------------------------------------------------------------- L-BFGS
+
+
+def line(patterns=60, seed=3):
+    """Inputs, and targets that a plane explains in part; and the inputs with a column of ones for the bias."""
+    random = np.random.default_rng(seed)
+    inputs = random.normal(size=(patterns, 5))
+    targets = inputs @ random.normal(size=(5, 2)) + random.normal(0, 0.5, size=(patterns, 2)) + 1
+    return inputs, targets, np.column_stack([inputs, np.ones(patterns)])
+
+
+@pytest.mark.parametrize(("weighted", "l2"), [(False, 0.0), (True, 0.0), (False, 0.3), (True, 0.3)])
+def test_lbfgs_reaches_the_minimum(weighted, l2):
+    """On linear least squares L-BFGS ends at the minimum that linear algebra finds: lstsq, with weights of the patterns
+    as roots before the rows and L2 as further rows. It stops where an iteration gains less than 1e-12 of E; E is then
+    within 1e-11 of the least, and the weights, whose error is about the root of that, within 1e-5.
+    """
+    inputs, targets, ones = line()
+    s = np.random.default_rng(0).uniform(0.1, 2, 60) if weighted else np.ones(60)
+    root = np.sqrt(s / s.sum())[:, None]
+    rows = np.vstack([ones * root, np.sqrt(l2) * np.eye(6)[:5]])
+    best, *_ = np.linalg.lstsq(rows, np.vstack([targets * root, np.zeros((5, 2))]), rcond=None)
+    least = (((targets - ones @ best) * root) ** 2).sum() / 2 + l2 / 2 * (best[:5] ** 2).sum()
+    net, history = train(Network([5, 2], l2=l2), inputs, targets, "lbfgs", epochs=500, weights=s if weighted else None)
+    assert least * (1 - 1e-14) <= history.E <= least * (1 + 1e-11)
+    assert np.abs(np.vstack([net.w[1].T, net.b[1]]) - best).max() < 1e-5
+    assert history.stopped == "converged"
+    assert history.epochs < 50
+
+
+def test_lbfgs_epochs():
+    """An epoch of L-BFGS is one of its iterations: E falls in each, no more are done than asked for, and the weights
+    that are returned have the E of the last.
+    """
+    start, inputs, targets = learnable([3, 4, 2])
+    net, history = train(start, inputs, targets, "lbfgs", epochs=7)
+    assert history.epochs == history.best_epoch == 7
+    assert history.stopped == "all epochs run"
+    assert (np.diff(history.running) < 0).all()
+    assert history.running[-1] == history.E
+    shorter, _ = train(start, inputs, targets, "lbfgs", epochs=4)
+    assert train(start, inputs, targets, "lbfgs", epochs=4)[1].running == history.running[:4]
+    assert not np.array_equal(shorter.theta, net.theta)
+
+
+def test_lbfgs_takes_neither_rate_nor_batches():
+    """L-BFGS chooses its own steps on all patterns: learning rate, batch size, order and seed change nothing."""
+    start, inputs, targets = learnable([3, 4, 2])
+    one, _ = train(start, inputs, targets, "lbfgs", 0.1, 5, 32, seed=0)
+    other, _ = train(start, inputs, targets, "lbfgs", 7.0, 5, 1, shuffle=False, seed=1)
+    assert np.array_equal(one.theta, other.theta)
+
+
+def test_lbfgs_at_the_minimum():
+    """Where nothing is left to gain L-BFGS makes no step, and what it returns is a network of its own."""
+    inputs, _, _ = line()
+    start = Network([5, 3, 2], seed=1)
+    net, history = train(start, inputs, forward(start, inputs).y[-1], "lbfgs")
+    assert (history.epochs, history.best_epoch, history.stopped, history.E) == (0, 0, "converged", 0.0)
+    assert np.array_equal(net.theta, start.theta)
+    assert not np.shares_memory(net.theta, start.theta)
+
+
+def test_lbfgs_says_when_it_is_stuck(monkeypatch):
+    """Where no step along its direction lowers E, as with a gradient of the wrong sign, L-BFGS says that, and does not
+    claim that all epochs were run.
+    """
+    from chainrule.engines import reference
+
+    true = reference.value_and_gradient
+
+    def uphill(state, theta):
+        E, g = true(state, theta)
+        return E, -g
+
+    monkeypatch.setattr(reference, "value_and_gradient", uphill)
+    start, inputs, targets = learnable([3, 4, 2])
+    _, history = train(start, inputs, targets, "lbfgs", epochs=50)
+    assert history.stopped == "no step lowers E any more"
+    assert history.epochs == 0
+
+
+def test_lbfgs_with_validation():
+    """Validation works for L-BFGS as for the others: patience ends it, and the weights with the least E are kept."""
+    inputs, targets, _ = line()
+    held_out = inputs[:20], targets[:20] + 2
+    net, history = train(Network([5, 2]), inputs, targets, "lbfgs", epochs=99, validation=held_out, patience=3)
+    E = float(error(net, forward(net, held_out[0]), held_out[1]))
+    assert min(history.validation) == E
+    assert history.best_epoch == int(np.argmin(history.validation)) + 1
+    assert history.epochs == history.best_epoch + 3
+    assert history.stopped == "no smaller validation E for 3 epochs"
