@@ -1,12 +1,12 @@
 """Measures how well the page's gradient agrees with three others, on random networks of every kind.
 
-The networks are those of tests/random_networks.py: depth 1 to 8, widths 1 to 33, every activation, objective and output,
-weights of patterns, missing targets, penalties, mini-batch totals. The gradient by weights, biases and inputs is
-compared with the complex step (every entry), with central differences (a direction through every block and a
+The networks are those of tests/random_networks.py: depth 1 to 8, widths 1 to 33, every activation, objective and
+output, weights of patterns, missing targets, penalties, mini-batch totals. The gradient by weights, biases and inputs
+is compared with the complex step (every entry), with central differences (a direction through every block and a
 selection), and with jax.grad of the page's E in float64 (every entry). A relative error is the difference over the
-largest entry of its block. For the worst cases the table says how well they are conditioned: how far the block
-moves, in the same measure, when every number moves by one ulp, and how large E is beside the block's largest
-derivative, which is what differences of E are up against.
+largest entry of its block. For the worst cases the table says how well they are conditioned: how far the block moves,
+in the same measure, when every number moves by one ulp, and how large E is beside the block's largest derivative,
+which is what differences of E are up against.
 
     python benchmarks/certificate.py [--networks N] [--seed S] [--json FILE]
 
@@ -102,7 +102,7 @@ def found_by_jax(case: Case) -> Iterator[Found]:
     for name, g in page.items():
         largest = float(np.abs(other[name]).max())
         off = float(np.abs(g - other[name]).max() / largest)
-        yield Found("jax.grad", case.seed, name, off, largest, np.isfinite(off))
+        yield Found("jax.grad", case.seed, name, off, largest, bool(np.isfinite(off)))
 
 
 def compare(seeds: range) -> tuple[list[Found], dict[str, float]]:
@@ -151,25 +151,20 @@ def summary(found: list[Found]) -> Iterator[dict[str, Any]]:
             kind: max((one.relative_error for one in of_oracle if one.block.startswith(letter)), default=0.0)
             for kind, letter in (("weights", "w"), ("biases", "b"), ("inputs", "y"))
         }
-        over = {one.seed for one in of_oracle if not one.relative_error <= target}
-        bad = {one.seed for one in of_oracle if not one.ok}
-        yield {
-            "oracle": oracle,
-            "target": target,
-            "blocks": len(of_oracle),
-            **kinds,
-            "over": len(over),
-            "not ok": len(bad),
+        counts = {
+            "over": len({one.seed for one in of_oracle if not one.relative_error <= target}),
+            "not ok": len({one.seed for one in of_oracle if not one.ok}),
         }
+        yield {"oracle": oracle, "target": target, "blocks": len(of_oracle), **kinds, **counts}
 
 
 def print_tables(rows: list[dict[str, Any]], worst: list[dict[str, Any]], seconds: dict[str, float]) -> None:
     """The largest relative errors, then the worst cases."""
-    print(
-        f"{'oracle':<21}{'target':>8}{'blocks':>9}{'weights':>10}{'biases':>10}{'inputs':>10}{'over':>6}{'not ok':>8}{'s':>6}"
-    )
+    kinds = ("weights", "biases", "inputs")
+    names = "".join(f"{kind:>10}" for kind in kinds)
+    print(f"{'oracle':<21}{'target':>8}{'blocks':>9}{names}{'over':>6}{'not ok':>8}{'s':>6}")
     for row in rows:
-        errors = "".join(f"{row[kind]:>10.1e}" for kind in ("weights", "biases", "inputs"))
+        errors = "".join(f"{row[kind]:>10.1e}" for kind in kinds)
         print(
             f"{row['oracle']:<21}{row['target']:>8.0e}{row['blocks']:>9,}{errors}{row['over']:>6}{row['not ok']:>8}"
             f"{seconds[row['oracle']]:>6.0f}"

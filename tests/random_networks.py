@@ -101,7 +101,7 @@ def _of_usual_size(net: Network, inputs: np.ndarray, random: np.random.Generator
             net.b[i] = random.normal(0, 0.4, net.sizes[i])
         for values in (net.w[i], net.b[i]):
             if values is not None:
-                values += np.copysign(0.01, values)
+                values[:] += np.copysign(0.01, values)
         bound = 2.0 if net.f[i].name == "exp" else 5.0
         x = y @ net.w[i].T + (0 if net.b[i] is None else net.b[i])
         shrink = bound / max(bound, np.abs(x).max())

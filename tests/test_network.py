@@ -285,6 +285,8 @@ def test_replace_and_astype_refuse():
     sentence = "theta must have shape (26,); got (3,). It holds w[1], b[1], w[2] …, row by row."
     with pytest.raises(ValueError, match="^" + re.escape(sentence) + "$"):
         small().replace(np.zeros(3))
+    with pytest.raises(ValueError, match="^" + re.escape(sentence) + "$"):
+        small().theta = np.zeros(3)
     with pytest.raises(ValueError, match=r"^dtype must be 'float32' or 'float64'; got 'int32'\. "):
         small().astype("int32")
 
@@ -321,6 +323,8 @@ def test_targets_and_weights_of_the_wrong_kind():
         ValueError, match=r"^targets must have shape \(patterns, 1\); got \(5,\)\. Pass targets\[:, None\]\.$"
     ):
         error_terms(net, trace, np.ones(5))
+    with pytest.raises(ValueError, match=r"^targets must have a row for each of the 5 patterns; got 4 rows\. Pass"):
+        error_terms(net, trace, np.ones((4, 1)))
     e = error_terms(net, trace, np.ones((5, 1)))
     for weights, shape in (([1, 2], "(2,)"), (np.ones((5, 1)), "(5, 1)")):
         sentence = f"weights must have shape (patterns,) = (5,); got {shape}. Pass one weight a pattern."

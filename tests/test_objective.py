@@ -17,6 +17,7 @@ from chainrule import Network, Objective, error, error_terms, forward, gradient
 from chainrule.activations import ACTIVATIONS
 from chainrule.objective import (
     OBJECTIVES,
+    Fused,
     best_constant,
     known_patterns,
     objective,
@@ -106,18 +107,23 @@ def test_cross_entropy_of_softmax_in_the_tails(gap):
     assert e == pytest.approx(np.array(terms), rel=8 * EPS, abs=0)
 
 
-@pytest.mark.parametrize("x", [-700.0, -50.0, -1.0, 0.0, 3.0, 50.0, 700.0])
-def test_poisson_of_exp_in_the_tails(x):
-    """Poisson with exp takes no logarithm of y: value and error term are right to 8 ulp of their largest part."""
-    row, f, at = OBJECTIVES["poisson"], ACTIVATIONS["exp"], np.array([[x]])
+@pytest.mark.parametrize("output", ["exp", "softplus"])
+@pytest.mark.parametrize("x", [-1000.0, -800.0, -700.0, -50.0, -40.0, -1.0, 0.0, 3.0, 50.0, 700.0])
+def test_poisson_in_the_tails(output, x):
+    """Poisson takes no logarithm of y, which may round to 0: value and error term are right to 8 ulp of their terms."""
+    row, f, at = OBJECTIVES["poisson"], ACTIVATIONS[output], np.array([[x]])
     for t in (0.0, 1.0, 17.0):
-        with mpmath.workdps(400):
-            y, exact = mpmath.exp(mpmath.mpf(x)), mpmath.mpf(t)
-            parts = [y, exact, exact * mpmath.mpf(x), exact * mpmath.log(exact) if t else mpmath.mpf(0)]
-            value, term = parts[0] - parts[1] - parts[2] + parts[3], exact - y
+        with mpmath.workdps(900):
+            exact, z = mpmath.mpf(t), mpmath.exp(mpmath.mpf(x))
+            y, slope = (z, z) if output == "exp" else (mpmath.log1p(z), z / (1 + z))
+            of_value = [y, -exact, -exact * mpmath.log(y), exact * mpmath.log(exact) if t else mpmath.mpf(0)]
+            of_term = [exact * slope / y, -slope]
         target = np.array([[t]])
-        assert abs(row.errors(f, target, at, f(at))[0] - float(value)) <= 8 * EPS * float(max(map(abs, parts)))
-        assert abs(row.error_term(f, target, at, f(at))[0, 0] - float(term)) <= 8 * EPS * float(max(y, exact))
+        for found, terms in (
+            (row.errors(f, target, at, f(at))[0], of_value),
+            (row.error_term(f, target, at, f(at))[0, 0], of_term),
+        ):
+            assert abs(found - float(sum(terms))) <= 8 * EPS * float(max(map(abs, terms)))
 
 
 def test_certain_and_right_is_not_zero():
@@ -391,10 +397,10 @@ def test_own_objective_travels():
     """Copies and pickles of one's own carry everything it was given."""
     own = Objective(
         "own", log_cosh, log_cosh_residual, kinks=(9.0,), domain=(-1, 1), outputs=("tanh", "sine"), output="sine",
-        best_is_mean=True,
+        best_is_mean=True, fused={"sine": Fused(quantile, quantile_residual)},
     )  # fmt: skip
     for there in (pickle.loads(pickle.dumps(own)), copy.deepcopy(own), copy.copy(own)):
-        for field in ("name", "kinks", "domain", "outputs", "output", "best_is_mean", "portable", "given"):
+        for field in ("name", "kinks", "domain", "outputs", "output", "best_is_mean", "fused", "portable", "given"):
             assert getattr(there, field) == getattr(own, field), field
         assert there.loss(1.0, 0.5) == own.loss(1.0, 0.5)
 

@@ -309,6 +309,13 @@ def test_jacobian_is_the_complex_step(output, n):
     assert relative_error([jacobian(net, trace, by="inputs")], [np.stack(by_inputs, axis=-1)]) <= 1e-13
 
 
+def test_jacobian_is_by_parameters_or_inputs():
+    """Another word for by is refused, not taken for one of the two."""
+    net = Network([3, 4, 2])
+    with pytest.raises(ValueError, match=r"^by must be 'parameters' or 'inputs'; got 'input'\. Choose one of them\.$"):
+        jacobian(net, forward(net, np.ones((1, 3))), by="input")
+
+
 def test_gradient_of_sse_is_the_jacobian_times_the_residuals():
     """∂E/∂θ = -Σ_p s_p J_pᵀ (t_p - y_p) / S, and by the inputs -J_pᵀ (t_p - y_p), for any output activation."""
     for output in ACTIVATIONS:

@@ -23,6 +23,7 @@ def path(chosen, theta, by, learning_rate):
     slots, found = tuple(np.zeros_like(theta) for _ in range(chosen.slots)), []
     for n, g in enumerate(by, 1):
         theta, slots = chosen.step(theta, g, slots, learning_rate, n)
+        assert len(slots) == chosen.slots
         found.append(theta)
     return np.array(found)
 

@@ -178,7 +178,7 @@ def test_order_depends_on_seed_and_epoch_only(monkeypatch):
     assert run(start, inputs, targets, epochs=3) == usual[:3]
     assert run(start, inputs, targets, "adam", 0.001, 5, 7) == usual
     held_out = inputs[:3], targets[:3]
-    assert run(other, inputs, targets, epochs=5, weights=np.arange(23), validation=held_out) == usual
+    assert run(other, inputs, targets, epochs=5, weights=np.arange(1, 24), validation=held_out) == usual
     elsewhere = run(start, inputs, targets, epochs=5, seed=1)
     assert not any(order in elsewhere for order in usual)
     assert run(start, inputs, targets, epochs=2, shuffle=False, seed=1) == [list(range(23))] * 2
@@ -210,14 +210,15 @@ def test_longer_runs_begin_alike():
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("options", [{}, {"l2": 0.01}, {"l1": 0.001, "penalize_bias": True}, {"dtype": "float32"}])
 def test_final_E(options, weighted):
-    """The E that is reported at the end is the page's E of the returned network, weights, gaps and penalties included,
-    bit for bit.
+    """The E that is reported at the end is the page's E of the returned network, weights, gaps and penalties included.
+
+    Patterns that do not count are left out, so that a sum of 23 terms is rounded in another order: 23 ulps.
     """
     start, inputs, targets = learnable(**options)
     targets[3, 1] = targets[7] = nan
     weights = np.linspace(0, 2, 23, dtype=start.dtype) if weighted else None
     net, history = train(start, inputs, targets, learning_rate=0.02, weights=weights)
-    assert E_of(net, inputs, targets, weights) == history.E
+    assert history.E == pytest.approx(E_of(net, inputs, targets, weights), rel=23 * np.finfo(start.dtype).eps)
 
 
 def test_history():
@@ -842,7 +843,7 @@ def test_progress_without_standard_error(monkeypatch):
 
 @pytest.mark.parametrize("chosen", [interrupting(30), "gradient_descent"])
 def test_progress_leaves_the_terminal_in_order(chosen, monkeypatch):
-    """However a run ends, the cursor that progress hides is shown again."""
+    """However a run ends, the line of progress is erased and the cursor that it hides is shown again."""
     errors = Terminal()
     monkeypatch.setattr(sys, "stderr", errors)
     monkeypatch.setenv("TERM", "xterm")
@@ -850,6 +851,7 @@ def test_progress_leaves_the_terminal_in_order(chosen, monkeypatch):
     with pytest.raises((Interrupted, Diverged)):
         train(start, inputs, targets, chosen, 1e-9 if chosen != "gradient_descent" else 1, 99)
     assert errors.getvalue().count("\x1b[?25l") == errors.getvalue().count("\x1b[?25h") == 1
+    assert errors.getvalue().endswith("\x1b[1A\x1b[2K")  # one line up, erase it
 
 
 # -------------------------------------------------------------------------------------------------------- bad arguments

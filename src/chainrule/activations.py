@@ -233,7 +233,7 @@ def _logistic_prime(x: Array, p: Primitives) -> Array:
 
 def softplus(x: Array, p: Primitives) -> Array:
     """log(1 + exp(x)), accurate in both tails."""
-    return p.maximum(x, 0.0) + p.log1p(p.exp(-p.abs(x)))
+    return p.where(x >= 0, x, 0.0) + p.log1p(p.exp(-p.abs(x)))
 
 
 def _sech_squared(x: Array, p: Primitives) -> Array:
@@ -343,7 +343,7 @@ ACTIVATIONS: dict[str, Activation] = {
         _row("tanh", lambda x, p: p.tanh(x), _sech_squared, r"\tanh x"),
         _row(
             "relu",
-            lambda x, p: p.maximum(x, 0.0),
+            lambda x, p: p.where(x <= 0, 0.0, x),
             lambda x, p: p.where(x > 0, p.full_like(x, 1.0), 0.0),
             r"\max(x, 0)",
             kinks=(0.0,),
@@ -359,14 +359,14 @@ ACTIVATIONS: dict[str, Activation] = {
         ),
         _row(
             "elu",
-            lambda x, p: p.where(x > 0, x, p.expm1(p.minimum(x, 0.0))),
+            lambda x, p: p.where(x > 0, x, p.expm1(p.where(x > 0, 0.0, x))),
             lambda x, p: p.exp(p.minimum(x, 0.0)),
             r"x \text{ if } x>0 \text{ else } e^x-1",
             start="he",
         ),
         _row(
             "selu",
-            lambda x, p: _SELU * p.where(x > 0, x, _SELU_ALPHA * p.expm1(p.minimum(x, 0.0))),
+            lambda x, p: _SELU * p.where(x > 0, x, _SELU_ALPHA * p.expm1(p.where(x > 0, 0.0, x))),
             lambda x, p: _SELU * p.where(x > 0, p.full_like(x, 1.0), _SELU_ALPHA * p.exp(p.minimum(x, 0.0))),
             r"\lambda x \text{ if } x>0 \text{ else } \lambda\alpha(e^x-1)",
             kinks=(0.0,),

@@ -33,7 +33,7 @@ def error(net: Network, trace: Trace, t: Array, weights: Array | None = None, to
     E = sum_p s[p] * E_p / total + l1 * sum abs(w) + 1/2 * l2 * sum w^2
     total = S = sum_p s[p], unless it is given
     """
-    t = as_targets(net, t)
+    t = as_targets(net, t, len(trace.y[-1]))
     errors = net.objective.errors(net.f[net.depth], t, trace.x[-1], trace.y[-1])
     return (shares(net, known_patterns(t), weights, total) * errors).sum() + net.penalty()
 
@@ -44,7 +44,7 @@ def error_terms(net: Network, trace: Trace, t: Array) -> ErrorTerms:
     e[L][p, j] = (t[p, j] - y[L][p, j]) * f_prime[L](x[L][p, j])               step 20
     e[i][p, k] = sum_j e[i+1][p, j] * w[i+1][j, k] * f_prime[i](x[i][p, k])    step 21
     """
-    L, t = net.depth, as_targets(net, t)
+    L, t = net.depth, as_targets(net, t, len(trace.y[-1]))
     e = [None] * L + [net.objective.error_term(net.f[L], t, trace.x[L], trace.y[L])]
     for i in reversed(range(1, L)):
         e[i] = net.f[i].pull(trace.x[i], e[i + 1] @ net.w[i + 1])
@@ -83,6 +83,8 @@ def jacobian(net: Network, trace: Trace, by: str = "parameters") -> Array:
 
     J[p, o, n] = dy[L][p, o] / dtheta[n],    by="inputs": dy[L][p, o] / dy[0][p, n]
     """
+    if by not in ("parameters", "inputs"):
+        raise ValueError(f"by must be 'parameters' or 'inputs'; got {by!r}. Choose one of them.")
     namespace = trace.y[-1].__array_namespace__()
     L, outputs = net.depth, namespace.eye(net.sizes[-1], dtype=trace.y[-1].dtype)[:, None, :]
     d = [None] * L + [net.f[L].pull(trace.x[L], outputs)]  # d[i]: (outputs, patterns, nodes of i)

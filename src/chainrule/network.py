@@ -6,6 +6,7 @@ Stands before the derivation: it is what the derivation is about. Layers are 0 �
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
@@ -72,6 +73,8 @@ class Layers(Sequence[Any]):
 class Network:
     """A feed-forward network of dense layers, with what it minimises.
 
+    To JAX it is a pytree with θ as its leaf, if JAX was imported before the network, or ``replace``, made it.
+
     Parameters
     ----------
     sizes : sequence of int
@@ -94,8 +97,8 @@ class Network:
 
     Attributes
     ----------
-    theta : array of shape (n_parameters,)
-        w[1], b[1], w[2], b[2] … , each row by row. The only storage.
+    blocks : tuple of Block
+        Where each w[i] and b[i] stands in θ.
     w, b : Layers
         ``w[i]`` of shape (nodes of i, nodes of i-1) and ``b[i]`` of shape (nodes of i,): slices of θ.
     f, f_prime : tuple
@@ -139,6 +142,7 @@ class Network:
         self.bias = _bias(bias, self.depth)
         self.l1, self.l2 = _penalty("l1", l1), _penalty("l2", l2)
         self.penalize_bias = _flag("penalize_bias", penalize_bias)
+        self.blocks = tuple(_blocks(self.sizes, self.bias))
 
     @classmethod
     def from_weights(
@@ -178,14 +182,21 @@ class Network:
     # --- parameters ------------------------------------------------------------------------------
 
     @property
-    def blocks(self) -> Iterator[Block]:
-        """The shape law: where each w[i] and b[i] stands in θ, in its order."""
-        start = 0
-        for i, (before, nodes) in enumerate(pairwise(self.sizes), 1):
-            for letter, shape in (("w", (nodes, before)), ("b", (nodes,) if self.bias[i - 1] else ())):
-                if shape:
-                    yield Block(letter, i, shape, slice(start, start + prod(shape)))
-                    start += prod(shape)
+    def theta(self) -> Array:
+        """w[1], b[1], w[2], b[2] … , each row by row. The only storage."""
+        return self._theta
+
+    @theta.setter
+    def theta(self, theta: Array) -> None:
+        self._theta = self._fitting(theta)
+
+    def _fitting(self, theta: Array) -> Array:
+        if np.shape(theta) != (self.n_parameters,):
+            raise ValueError(
+                f"theta must have shape ({self.n_parameters},); got {np.shape(theta)}. "
+                "It holds w[1], b[1], w[2] …, row by row."
+            )
+        return theta if hasattr(theta, "__array_namespace__") else np.asarray(theta, dtype=np.float64)
 
     @property
     def f_prime(self) -> tuple[Any, ...]:
@@ -234,7 +245,10 @@ class Network:
 
     def penalty(self) -> Array:
         """What the penalties add to E."""
-        return penalty(self.theta[self.penalized], self.l1, self.l2) if self.l1 or self.l2 else 0.0
+        if not (self.l1 or self.l2):
+            return 0.0
+        counted = (block for block in self.blocks if block.letter == "w" or self.penalize_bias)
+        return sum(penalty(self.theta[block.part], self.l1, self.l2) for block in counted)
 
     def without_penalty(self) -> Network:
         """The same network, sharing θ, whose E is that of the patterns alone."""
@@ -249,16 +263,11 @@ class Network:
 
     def replace(self, theta: Array) -> Network:
         """The same network with another θ, which is not copied: of NumPy or JAX, float or complex."""
-        if theta.shape != (self.n_parameters,):
-            raise ValueError(
-                f"theta must have shape ({self.n_parameters},); got {theta.shape}. "
-                "It holds w[1], b[1], w[2] …, row by row."
-            )
-        return self._with(theta)
+        return self._with(self._fitting(theta))
 
     def _with(self, theta: Any) -> Network:
         net = object.__new__(Network)
-        net.__setstate__(self.__getstate__() | {"theta": theta})
+        net.__setstate__(self.__getstate__() | {"_theta": theta})
         return net
 
     def copy(self) -> Network:
@@ -372,9 +381,15 @@ def as_inputs(net: Network, inputs: Array) -> Array:
     return _as_patterns("inputs", inputs, net.sizes[0], net)
 
 
-def as_targets(net: Network, targets: Array) -> Array:
+def as_targets(net: Network, targets: Array, patterns: int | None = None) -> Array:
     """The targets as an array (patterns, nodes of layer L) of the network's type, or one sentence what is wrong."""
-    return _as_patterns("targets", targets, net.sizes[-1], net)
+    t = _as_patterns("targets", targets, net.sizes[-1], net)
+    if patterns is not None and t.shape[0] != patterns:
+        raise ValueError(
+            f"targets must have a row for each of the {patterns} patterns; got {t.shape[0]} rows. "
+            "Pass inputs and targets that belong together."
+        )
+    return t
 
 
 def shares(net: Network, known: Array, weights: Array | None, total: Array | None) -> Array:
@@ -387,7 +402,7 @@ def shares(net: Network, known: Array, weights: Array | None, total: Array | Non
     elif isinstance(known, tuple | list):  # error terms from elsewhere: every pattern counts
         known = primitives(known[-1]).full_like(known[-1][:, 0], 1.0)
     if weights is not None:
-        weights = np.asarray(weights) if isinstance(weights, list | tuple) else weights
+        weights = weights if hasattr(weights, "__array_namespace__") else np.asarray(weights)
         if weights.shape != known.shape:
             raise ValueError(
                 f"weights must have shape (patterns,) = {known.shape}; got {weights.shape}. Pass one weight a pattern."
@@ -532,6 +547,16 @@ def _require_shape(letter: str, i: int, values: Any, shape: tuple[int, ...]) -> 
     return values
 
 
+def _blocks(sizes: tuple[int, ...], bias: tuple[bool, ...]) -> Iterator[Block]:
+    """The shape law: w[1], b[1], w[2] … in θ, one after the other."""
+    start = 0
+    for i, (before, nodes) in enumerate(pairwise(sizes), 1):
+        for letter, shape in (("w", (nodes, before)), ("b", (nodes,) if bias[i - 1] else ())):
+            if shape:
+                yield Block(letter, i, shape, slice(start, start + prod(shape)))
+                start += prod(shape)
+
+
 _VARIANCE = {
     "glorot": lambda before, nodes: 2 / (before + nodes),
     "he": lambda before, nodes: 2 / before,
@@ -557,14 +582,16 @@ def _random_start(net: Network, seed: int, dtype: np.dtype[Any]) -> Array:
 def _register_with_jax() -> None:
     """Make Network a pytree with θ as its leaf, and error terms one, once JAX is loaded; nothing here loads it."""
     jax = sys.modules.get("jax")
-    if jax is not None and not _registered and hasattr(jax, "tree_util"):
+    if jax is None or _registered or not hasattr(jax, "tree_util"):
+        return
+    _registered.append(jax)
+    with contextlib.suppress(ValueError):  # another thread was faster
         jax.tree_util.register_pytree_node(
             Network, lambda net: ((net.theta,), _Static(net)), lambda static, leaves: static.net._with(leaves[0])
         )
         jax.tree_util.register_pytree_node(
             ErrorTerms, lambda e: ((tuple(e), e.known), None), lambda _, leaves: ErrorTerms(*leaves)
         )
-        _registered.append(jax)
 
 
 _registered: list[Any] = []
@@ -574,7 +601,7 @@ class _Static:
     """All of a network but θ, compared by what it means, so that jit compiles once per architecture."""
 
     def __init__(self, net: Network) -> None:
-        self.net = net
+        self.net = net._with(None)
         self.key = (net.sizes, net.f, net.objective, net.bias, net.l1, net.l2, net.penalize_bias)
 
     def __eq__(self, other: object) -> bool:

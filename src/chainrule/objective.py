@@ -128,12 +128,13 @@ def known_patterns(t: Array) -> Array:
 
 def penalty(w: Array, l1: float, l2: float) -> Array:
     """What the weights w add to E: l1 sum |w| + 1/2 l2 sum w^2."""
-    return l1 * primitives(w).abs(w).sum() + 0.5 * l2 * (w * w).sum()
+    absolute = l1 * primitives(w).abs(w).sum() if l1 else 0.0
+    return absolute + 0.5 * l2 * (w * w).sum()
 
 
 def penalty_gradient(w: Array, l1: float, l2: float) -> Array:
     """Its derivative by each weight; |w| counts as flat at 0."""
-    return l1 * _sign(w, primitives(w)) + l2 * w
+    return l1 * _sign(w, primitives(w)) + l2 * w if l1 else l2 * w
 
 
 def _check_residual(row: Objective) -> None:
@@ -189,13 +190,23 @@ def _t_log_t(t: Array, p: Primitives) -> Array:
 
 
 def _softmax_loss(t: Array, x: Array, p: Primitives) -> Array:
-    return t * softmax_parts(x)[2]
+    return p.where(t > 0, t * softmax_parts(x)[2], 0.0)
 
 
 def _softmax_error(t: Array, x: Array, p: Primitives) -> Array:
     """t - y sum(t), without the cancellation of 1 - y."""
     y, complement, _ = softmax_parts(x)
     return t * complement - y * (t.sum(axis=-1, keepdims=True) - t)
+
+
+def _log_softplus(x: Array, p: Primitives) -> Array:
+    """log(log(1 + exp(x))), which is x to rounding below -40."""
+    return p.where(x < -40, x, p.log(softplus(p.where(x < -40, 0.0, x), p)))
+
+
+def _log_softplus_prime(x: Array, p: Primitives) -> Array:
+    inside = p.where(x < -40, 0.0, x)
+    return p.where(x < -40, 1.0, logistic(inside, p) / softplus(inside, p))
 
 
 _row = partial(Objective, check=False)
@@ -231,7 +242,11 @@ OBJECTIVES: dict[str, Objective] = {
                 "exp": Fused(
                     lambda t, x, p: p.exp(x) - t - t * x + _t_log_t(t, p),
                     lambda t, x, p: t - p.exp(x),
-                )
+                ),
+                "softplus": Fused(
+                    lambda t, x, p: softplus(x, p) - t - t * _log_softplus(x, p) + _t_log_t(t, p),
+                    lambda t, x, p: t * _log_softplus_prime(x, p) - logistic(x, p),
+                ),
             },
         ),
         _row("huber", _huber, lambda t, y, p: p.maximum(p.minimum(t - y, 1.0), -1.0)),
@@ -259,7 +274,7 @@ def best_constant(row: Objective, f: Activation, t: Array, s: Array) -> tuple[Ar
     else where the weighted sum of the residuals changes sign, found by halving, or the mean if that is better.
     """
     t, s = np.asarray(t, dtype=np.float64), np.asarray(s, dtype=np.float64)
-    known = ~np.isnan(t)
+    known, s = ~np.isnan(t), s / s.max()
     counted = known * s[:, None]
     filled = np.where(known, t, 0.0)
     mean = (counted * filled).sum(axis=0) / np.maximum(counted.sum(axis=0), np.finfo(float).tiny)
@@ -274,8 +289,9 @@ def best_constant(row: Objective, f: Activation, t: Array, s: Array) -> tuple[Ar
         return mean, E(mean)
     low, high = np.where(counted > 0, t, np.inf).min(axis=0), np.where(counted > 0, t, -np.inf).max(axis=0)
     low, high = np.where(np.isfinite(low), low, 0.0), np.where(np.isfinite(high), high, 0.0)
-    for _ in range(100):
-        middle = (low + high) / 2
+    rounding = 4 * np.finfo(float).eps * np.maximum(np.abs(low), np.abs(high))
+    while (high - low > rounding).any():
+        middle = low + (high - low) / 2
         rising = (counted * row.residual(filled, np.broadcast_to(middle, t.shape))).sum(axis=0) > 0
         low, high = np.where(rising, middle, low), np.where(rising, high, middle)
     halved = (low + high) / 2

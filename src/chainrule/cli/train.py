@@ -27,7 +27,9 @@ from chainrule.cli.output import (
 @force_option
 @click.option("--hidden", default="32", show_default=True, help="Nodes of each hidden layer, like 32,16; '' for none.")
 @click.option("--activation", default="tanh", show_default=True, help="Activation of the hidden layers.")
-@click.option("--rule", default="adam", show_default=True, help="Update rule: gradient_descent, momentum, adam or lbfgs.")
+@click.option(
+    "--rule", default="adam", show_default=True, help="Update rule: gradient_descent, momentum, adam or lbfgs."
+)
 @click.option("--learning-rate", type=float, help="By default one that fits the rule.")
 @click.option("--epochs", default=400, show_default=True, help="At most so many passes over the rows.")
 @click.option("--batch-size", default=32, show_default=True, help="Rows an update; 0 for all.")

@@ -9,6 +9,7 @@ import difflib
 import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -29,7 +30,7 @@ class Source:
     """The patterns to learn from: inputs, targets, and s_p.
 
     ``inputs`` is (patterns, inputs), ``targets`` (patterns, outputs) with NaN where missing, ``weights`` (patterns,),
-    0 for a pattern without any known target.
+    all above 0: patterns without a weight or a known target are left out.
     """
 
     inputs: FloatArray
@@ -42,7 +43,7 @@ class Source:
         """How many there are."""
         return len(self.inputs)
 
-    @property
+    @cached_property
     def total(self) -> float:
         """S, the sum of the weights."""
         return float(self.weights.sum())
@@ -98,6 +99,8 @@ def source(net: Network, inputs: Any, targets: Any, weights: Any = None, batch_s
         raise ValueError(
             "targets must hold a known value of a pattern with a weight above 0; got none. Nothing can be learned."
         )
+    if not s.all():  # what does not count takes no part, not even by overflowing
+        y_0, t, s = y_0[s > 0], t[s > 0], s[s > 0]
     return Source(y_0, t, s, len(t) if batch_size is None else min(batch_size, len(t)))
 
 
@@ -161,8 +164,11 @@ class Engine(Protocol):
     def value_and_gradient(self, state: Any, theta: FloatArray) -> tuple[float, FloatArray]:
         """E of the whole source and its gradient, at this θ."""
 
+    def place(self, state: Any, theta: FloatArray) -> None:
+        """Give the state this θ."""
+
     def error(self, state: Any, source: Source) -> float:
-        """E of a whole source at the state's weights."""
+        """E of a whole source at the state's weights, without the penalties."""
 
     def jacobian(self, state: Any) -> FloatArray:
         """The derivative of every output by θ, (patterns, outputs, parameters)."""

@@ -63,15 +63,19 @@ def value_and_gradient(state: State, theta: FloatArray) -> tuple[float, FloatArr
     return E, g
 
 
+def place(state: State, theta: FloatArray) -> None:
+    """Give the state this θ."""
+    state.net = state.net.replace(np.array(theta, dtype=state.net.dtype))
+
+
 def error(state: State, source: Source) -> float:
-    """E of a whole source at the state's weights, a piece at a time."""
+    """E of a whole source at the state's weights without the penalties, a piece at a time."""
     plain = state.net.without_penalty()
     with np.errstate(all="ignore"):
-        parts = [
+        return sum(
             float(backprop.error(plain, backprop.forward(plain, inputs), t, s, source.total))
             for inputs, t, s in source.pieces()
-        ]
-        return sum(parts) + float(state.net.penalty())
+        )
 
 
 def jacobian(state: State) -> FloatArray:

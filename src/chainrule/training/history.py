@@ -26,6 +26,8 @@ class History:
         The epoch, from 1, whose weights were kept; 0 if the start was best.
     stopped : str
         Why the run ended.
+    warning : str
+        What is wrong with the result, if a constant predicts better; else empty.
     seconds : float
     """
 
@@ -36,6 +38,7 @@ class History:
     best_constant: float = float("nan")
     best_epoch: int = 0
     stopped: str = ""
+    warning: str = ""
     seconds: float = 0.0
 
     @property

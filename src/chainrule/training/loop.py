@@ -45,15 +45,21 @@ class Diverged(ArithmeticError):
     """
 
     def __init__(
-        self, network: Network, history: History, epoch: int, inputs: FloatArray, learning_rate: float | None
+        self,
+        network: Network,
+        history: History,
+        epoch: int,
+        layer: int,
+        overflows: bool,
+        column: int,
+        size: float,
+        learning_rate: float | None,
     ) -> None:
+        super().__init__(network, history, epoch, layer, overflows, column, size, learning_rate)
         self.network, self.history, self.epoch, self.learning_rate = network, history, epoch, learning_rate
-        self.layer, overflows = _largest_layer(network, inputs)
-        sizes = np.abs(inputs).max(axis=0)
-        self.column = int(np.argmax(sizes))
-        self.size = float(sizes[self.column])
-        self.name = f"column {self.column}"
+        self.layer, self.column, self.size = layer, column, size
         self.what = "are not finite" if overflows else "grow without bound"
+        self.name = f"column {column}"
         self.outcome = "the last finite weights are kept"
 
     def __str__(self) -> str:
@@ -73,8 +79,12 @@ class Interrupted(KeyboardInterrupt):
     """Ctrl-C during training: ``network`` holds the best weights so far, ``history`` the run."""
 
     def __init__(self, network: Network, history: History) -> None:
-        super().__init__(f"training was interrupted after {history.epochs:,} epochs; the best weights so far are kept.")
+        super().__init__(network, history)
         self.network, self.history = network, history
+
+    def __str__(self) -> str:
+        """What happened."""
+        return f"training was interrupted after {self.history.epochs:,} epochs; the best weights so far are kept."
 
 
 class WorseThanConstant(UserWarning):
@@ -97,6 +107,7 @@ def train(
     weights: Any = None,
     patience: int | None = None,
     progress: bool | None = None,
+    warn: bool = True,
 ) -> tuple[Network, History]:
     """Train a copy of a network; the arguments are never changed.
 
@@ -110,7 +121,7 @@ def train(
     rule : {"gradient_descent", "momentum", "adam", "lbfgs"} or Rule
         Plain descent is θ - η g and nothing else. L-BFGS takes all patterns at once and no learning rate.
     learning_rate : float
-        η.
+        η. Plain descent on standardised patterns bears 0.1; Adam wants about 0.003, momentum 0.01.
     epochs : int
         Passes over the patterns; for L-BFGS, iterations.
     batch_size : int or None
@@ -118,7 +129,7 @@ def train(
     shuffle : bool
         A new order of patterns each epoch, which depends on seed and epoch only.
     validation : tuple (inputs, targets) or (inputs, targets, weights), optional
-        Held-out patterns; the weights with the smallest E on them are kept.
+        Held-out patterns; the weights with the smallest E on them, without the penalties, are kept.
     engine : {"auto", "reference"}
         What runs the page.
     seed : int
@@ -129,6 +140,8 @@ def train(
         Stop after so many epochs without a smaller validation E.
     progress : bool, optional
         Show progress on standard error; by default if that is a terminal.
+    warn : bool
+        Whether a result that is worse than the best constant is warned of, or only said in ``history.warning``.
 
     Returns
     -------
@@ -168,6 +181,8 @@ def train(
     finally:
         run.history.seconds = time.perf_counter() - started
     _finish(run)
+    if warn and run.history.warning:
+        warnings.warn(run.history.warning, WorseThanConstant, stacklevel=2)
     return run.best, run.history
 
 
@@ -188,23 +203,23 @@ class _Run:
         self.best = self.net
         self.state = self.engine.prepare(self.net, self.source, self.rule)
         start = np.inf if self.held_out is None else self.engine.error(self.state, self.held_out)
-        self.smallest = start if np.isfinite(start) else np.inf
+        self.smallest = start if np.isfinite(start) else np.inf  # of the held-out patterns, without the penalties
 
     def record(self, running: float, report: Report) -> bool:
         """Take an epoch into the history and keep its weights if they are the best; whether to stop."""
         if not np.isfinite(running):
             raise self.diverged(self.history.epochs + 1, self.source)
-        held_out = None
+        net = self.engine.network(self.state)
+        held_out = -np.inf
         if self.held_out is not None:
             held_out = self.engine.error(self.state, self.held_out)
             if not np.isfinite(held_out):
                 raise self.diverged(self.history.epochs + 1, self.held_out)
-            self.history.validation.append(held_out)
+            self.history.validation.append(held_out + float(net.penalty()))
         self.history.running.append(running)
-        if held_out is None or held_out < self.smallest:
-            self.smallest = np.inf if held_out is None else held_out
-            self.best, self.history.best_epoch = self.engine.network(self.state), self.history.epochs
-        report(running, held_out)
+        if self.held_out is None or held_out < self.smallest:
+            self.smallest, self.best, self.history.best_epoch = held_out, net, self.history.epochs
+        report(running, self.history.validation[-1] if self.held_out is not None else None)
         if self.patience is not None and self.history.epochs - self.history.best_epoch >= self.patience:
             self.history.stopped = f"no smaller validation E for {self.patience} epochs"
             return True
@@ -213,7 +228,11 @@ class _Run:
     def diverged(self, epoch: int, source: Source) -> Diverged:
         self.history.stopped = "diverged"
         last = self.best if self.rule.whole else self.engine.network(self.state)
-        return Diverged(last, self.history, epoch, source.inputs, None if self.rule.whole else self.learning_rate)
+        layer, overflows = _largest_layer(last, source.inputs)
+        sizes = np.abs(source.inputs).max(axis=0)
+        column = int(np.argmax(sizes))
+        rate = None if self.rule.whole else self.learning_rate
+        return Diverged(last, self.history, epoch, layer, overflows, column, float(sizes[column]), rate)
 
 
 def _descend(run: _Run, epochs: int, shuffle: bool, seed: int, report: Report) -> None:
@@ -234,8 +253,7 @@ def _minimise(run: _Run, epochs: int, report: Report) -> None:
         return E, np.asarray(g, dtype=np.float64)
 
     def iterated(intermediate_result: OptimizeResult) -> None:
-        theta = np.asarray(intermediate_result.x, dtype=run.net.dtype)
-        run.state = run.engine.prepare(run.net.replace(theta), run.source, run.rule)
+        run.engine.place(run.state, intermediate_result.x)
         if run.record(float(intermediate_result.fun), report):
             raise StopIteration
 
@@ -255,25 +273,26 @@ def _minimise(run: _Run, epochs: int, report: Report) -> None:
 
 
 def _finish(run: _Run) -> None:
-    """The exact E once, and the warning if a constant predicts better."""
+    """The exact E once, and what is to be said if a constant predicts better."""
     net, source, history = run.best, run.source, run.history
-    final = run.engine.prepare(net.without_penalty(), source, run.rule)
-    of_patterns = run.engine.error(final, source)
+    run.engine.place(run.state, net.theta)
+    of_patterns = run.engine.error(run.state, source)
     with np.errstate(all="ignore"):
         history.E = of_patterns + float(net.penalty())
         history.best_constant = best_constant(net.objective, net.f[-1], source.targets, source.weights)[1]
     if not np.isfinite(history.E):
         raise run.diverged(max(history.epochs, 1), source)
     rounding = max(1e-9, 64 * float(np.finfo(net.dtype).eps))
-    if of_patterns > history.best_constant * (1 + rounding):
-        change = "" if run.rule.whole else f" change learning_rate ({run.learning_rate:g}),"
-        warnings.warn(
-            f"The network must predict better than a constant to be of use; its E is {of_patterns:.6g}, and the best "
-            f"constant has {history.best_constant:.6g}. Standardise inputs and targets,{change} or train for more "
-            "epochs.",
-            WorseThanConstant,
-            stacklevel=3,
-        )
+    if of_patterns <= history.best_constant * (1 + rounding):
+        return
+    if (np.nanmin(source.targets, axis=0) == np.nanmax(source.targets, axis=0)).all():
+        history.warning = "The targets must vary for a network to be of use; each is the same in every pattern."
+        return
+    change = "" if run.rule.whole else f" change learning_rate ({run.learning_rate:g}),"
+    history.warning = (
+        f"The network must predict better than a constant to be of use; its E is {of_patterns:.6g}, and the best "
+        f"constant has {history.best_constant:.6g}. Standardise inputs and targets,{change} or train for more epochs."
+    )
 
 
 def _largest_layer(net: Network, inputs: FloatArray) -> tuple[int, bool]:
