@@ -218,7 +218,7 @@ def test_final_E(options, weighted):
     targets[3, 1] = targets[7] = nan
     weights = np.linspace(0, 2, 23, dtype=start.dtype) if weighted else None
     net, history = train(start, inputs, targets, learning_rate=0.02, weights=weights)
-    assert history.E == pytest.approx(E_of(net, inputs, targets, weights), rel=23 * np.finfo(start.dtype).eps)
+    assert history.E == pytest.approx(E_of(net, inputs, targets, weights), rel=23 * float(np.finfo(start.dtype).eps))
 
 
 def test_history():

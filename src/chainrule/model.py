@@ -17,18 +17,19 @@ from typing import Any
 import numpy as np
 
 from chainrule import engines, scores
-from chainrule.backprop import error, error_terms, forward, input_gradient
+from chainrule.backprop import error_terms, forward, input_gradient
 from chainrule.certificate import Certificate, check
 from chainrule.files import model_file
 from chainrule.files.model_file import BadFile
 from chainrule.network import Network
 from chainrule.notation import FloatArray
 from chainrule.tables import BadData, Scaling, Table, match, read_table, require_finite, split
+from chainrule.training.descent import Rule
 from chainrule.training.descent import rule as rule_of
 from chainrule.training.history import History
 from chainrule.training.loop import Diverged, WorseThanConstant, train
 
-LEARNING_RATE = {"gradient_descent": 0.05, "momentum": 0.01, "adam": 0.003, "lbfgs": 1.0}
+LEARNING_RATE = {"gradient_descent": 0.05, "momentum": 0.01, "adam": 0.003}
 """Of each rule, for standardised inputs and targets; L-BFGS chooses its own steps."""
 
 PENALTIES = (1e-4, 1e-3, 1e-2, 3e-2)
@@ -51,13 +52,18 @@ class Report:
     certificate : Certificate
         Of the fitted network on some of its training patterns.
     history : History
+        Of the training that was kept.
+    penalties : tuple of float
+        The values of l2 that were tried.
     seconds : float
+        That all the trainings took.
     """
 
     rows: Mapping[str, int]
     scores: Mapping[str, Mapping[str, scores.Scores]]
     certificate: Certificate
     history: History
+    penalties: tuple[float, ...]
     seconds: float
 
 
@@ -160,51 +166,36 @@ class Model:
         _require_known(t[into], target_names)
         of_inputs, of_targets = Scaling.fit(y_0.values[into]), Scaling.fit(t[into])
         chosen = rule_of(rule)
-        eta = LEARNING_RATE[chosen.name] if learning_rate is None else learning_rate
+        eta = _learning_rate(chosen, learning_rate)
         scaled, wanted = of_inputs.apply(y_0.values), of_targets.apply(t)
-
-        def trained(penalty: float) -> tuple[Network, History, list[warnings.WarningMessage]]:
-            sizes = [len(y_0.names), *hidden, len(target_names)]
-            start = Network(sizes, [activation] * len(hidden) + ["identity"], seed=seed, l2=penalty)
-            with warnings.catch_warnings(record=True) as said:
-                warnings.simplefilter("always", WorseThanConstant)
-                net, history = train(
-                    start,
-                    scaled[into],
-                    wanted[into],
-                    chosen,
-                    eta,
-                    epochs,
-                    batch_size,
-                    validation=(scaled[stopping], wanted[stopping]),
-                    engine=engine,
-                    seed=seed,
-                    patience=patience,
-                    progress=progress,
-                )
-            return net, history, said
-
-        def on_stopping_rows(run: tuple[Network, History, Any]) -> float:
-            plain = run[0].without_penalty()
-            with np.errstate(over="ignore"):  # a net value of an outlier; E is finite
-                return float(error(plain, forward(plain, scaled[stopping]), wanted[stopping]))
-
+        penalties = PENALTIES if l2 is None else (l2,)
+        sizes, activations = [len(y_0.names), *hidden, len(target_names)], [activation] * len(hidden) + ["identity"]
         started = time.perf_counter()
-        try:
-            runs = [trained(penalty) for penalty in (PENALTIES if l2 is None else (l2,))]
-        except Diverged as diverged:
-            diverged.name = f"column {y_0.names[diverged.column]!r}, standardised"
-            raise
-        net, history, said = min(runs, key=on_stopping_rows)
-        for warning in said:  # of the network that is kept, not of those that only were tried
-            warnings.warn(warning.message, stacklevel=2)
+        net, history = _best_of(
+            [Network(sizes, activations, seed=seed, l2=penalty) for penalty in penalties],
+            y_0.names,
+            inputs=scaled[into],
+            targets=wanted[into],
+            rule=chosen,
+            learning_rate=0.0 if eta is None else eta,
+            epochs=epochs,
+            batch_size=batch_size,
+            validation=(scaled[stopping], wanted[stopping]),
+            engine=engine,
+            seed=seed,
+            patience=patience,
+            progress=progress,
+        )
+        seconds = time.perf_counter() - started
+        if history.warning:
+            warnings.warn(history.warning, WorseThanConstant, stacklevel=2)
         rows = {"trained": len(into), "stopping": len(stopping), "held_out": len(unseen), "without_target": left_out}
         fitted = {
             "table": read.origin,
             "rows": rows,
             "rule": chosen.name,
-            "learning_rate": float(eta),
-            "batch_size": None if batch_size is None else index(batch_size),
+            "learning_rate": eta,
+            "batch_size": None if batch_size is None or chosen.whole else index(batch_size),
             "l2": net.l2,
             "epochs": history.epochs,
             "best_epoch": history.best_epoch,
@@ -216,7 +207,8 @@ class Model:
             scores=model._scores(y_0.values, t, seen, unseen),
             certificate=check(net, scaled[into[:CERTIFIED]], wanted[into[:CERTIFIED]]),
             history=history,
-            seconds=time.perf_counter() - started,
+            penalties=penalties,
+            seconds=seconds,
         )
         return model
 
@@ -355,6 +347,31 @@ class Model:
         layers[-1]["t"] = t[0].tolist()
         E_p = float(net.objective.errors(net.f[-1], t, trace.x[-1], trace.y[-1])[0])
         return {"E_p": E_p, "layers": layers}
+
+
+def _learning_rate(rule: Rule, given: float | None) -> float | None:
+    """The one that is given or fits the rule; None for a rule that has none."""
+    if rule.whole:
+        if given is not None:
+            raise ValueError(f"learning_rate must be left out for rule {rule.name!r}; got {given!r}. It has none.")
+        return None
+    if given is None and rule.name not in LEARNING_RATE:
+        raise ValueError(f"learning_rate must be given for rule {rule.name!r}, which is your own; got none. Pass one.")
+    return float(LEARNING_RATE[rule.name] if given is None else given)
+
+
+def _best_of(starts: Sequence[Network], names: Sequence[str], **options: Any) -> tuple[Network, History]:
+    """Train each network; the one with the smallest error on the stopping rows, without its penalty, and its run."""
+    runs, diverged = [], None
+    for start in starts:
+        try:
+            runs.append(train(start, warn=False, **options))
+        except Diverged as error:
+            diverged = error
+    if not runs and diverged is not None:
+        diverged.name = f"column {names[diverged.column]!r}, standardised"
+        raise diverged
+    return min(runs, key=lambda run: run[1].best_validation)
 
 
 def save(model: Model | Network, path: str | os.PathLike[str]) -> None:

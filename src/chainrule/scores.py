@@ -12,11 +12,12 @@ from chainrule.tables import Scaling
 
 @dataclass(frozen=True)
 class Scores:
-    """Of one set of predictions of one target: R² (nan for fewer than 2 rows or a constant target), RMSE and MAE.
+    """Of one set of predictions of one target: the rows that know it, R², RMSE and MAE, these in the target's units.
 
-    RMSE and MAE are in the target's units.
+    R² is nan for fewer than 2 rows or a constant target, of which there is nothing to explain.
     """
 
+    rows: int
     r2: float
     rmse: float
     mae: float
@@ -33,7 +34,7 @@ def _of_one(truth: FloatArray, said: FloatArray) -> Scores:
     from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
     if not truth.size:
-        return Scores(float("nan"), float("nan"), float("nan"))
+        return Scores(0, float("nan"), float("nan"), float("nan"))
     varies = bool((truth != truth[0]).any())
     r2, rmse, mae = float("-inf" if varies else "nan"), float("inf"), float("inf")
     with np.errstate(over="ignore"):
@@ -44,7 +45,7 @@ def _of_one(truth: FloatArray, said: FloatArray) -> Scores:
         if np.isfinite(said).all():
             rmse = largest * float(root_mean_squared_error(truth / largest, said / largest))
             mae = largest * float(mean_absolute_error(truth / largest, said / largest))
-    return Scores(r2, rmse, mae)
+    return Scores(truth.size, r2, rmse, mae)
 
 
 def _power_of_two(values: FloatArray) -> float:

@@ -20,11 +20,9 @@ def command(model: Path, table: Path, as_json: bool) -> None:
     model was trained on. Rows without the target are left out.
     """
     from chainrule.model import load, scores_to_dict
-    from chainrule.tables import read_table
 
-    read = read_table(table)
-    found = load(model).evaluate(read)
+    found = load(model).evaluate(table)
     if as_json:
         write_json(scores_to_dict(found))
     else:
-        write_scores(found, f"{len(read.values):,} rows of {table.name}")
+        write_scores(found, f"rows of {table.name}")

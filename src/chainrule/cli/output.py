@@ -19,10 +19,12 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Write the re
 force_option = click.option("--force", is_flag=True, help="Replace an existing file.")
 
 
-def require_new(path: Path | None, force: bool) -> None:
-    """Refuse to replace a file without --force, before any work is done."""
+def require_new(path: Path | None, force: bool, *inputs: Path) -> None:
+    """Refuse to replace a file without --force, and what is read in any case, before any work is done."""
     if path is None:
         return
+    if any(path.exists() and given.exists() and path.samefile(given) for given in inputs):
+        raise click.UsageError(f"-o must be another file than those that are read; got {str(path)!r}. Name a new one.")
     if path.is_dir():
         raise click.UsageError(f"-o must be a file; got {str(path)!r}, which is a folder. Name a file in it.")
     if path.exists() and not path.is_file():
@@ -74,17 +76,36 @@ def write_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
         table.add_column(column, justify="left" if n == 0 else "right", overflow="fold")
     for row in rows:
         table.add_row(*map(printable, row))
-    Console(highlight=False, markup=False).print(table)
+    console = Console(highlight=False, markup=False)
+    with console.capture() as captured:
+        console.print(table)
+    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
 def write_scores(found: Mapping[str, Mapping[str, Any]], rows: str) -> None:
-    """R², RMSE and MAE of each target, the network first."""
+    """R², RMSE and MAE of each target, the network first, and what to know of few rows or a constant target."""
     for target, of_one in found.items():
+        columns = [[f"{one.r2:.3f}" for one in of_one.values()]]
+        columns += [alike([getattr(one, name) for one in of_one.values()]) for name in ("rmse", "mae")]
+        count = next(iter(of_one.values())).rows
         write_table(
-            f"{target}, {rows}",
+            f"{target}: {count:,} {rows}",
             ("", "R²", "RMSE", "MAE"),
-            [(name, f"{one.r2:.3f}", f"{one.rmse:.4g}", f"{one.mae:.4g}") for name, one in of_one.items()],
+            [(name, *cells) for name, *cells in zip(of_one, *columns, strict=True)],
         )
+        if any(one.r2 != one.r2 for one in of_one.values()):
+            write_lines("R² is nan because the target does not vary in these rows: there is nothing to explain")
+        elif count < 10:
+            write_lines(f"{count} rows are too few to trust these figures")
+
+
+def alike(values: Sequence[float]) -> list[str]:
+    """Numbers of one column with the same number of decimals, four digits for the largest."""
+    largest = max((abs(value) for value in values if value - value == 0), default=0.0)
+    if not 1e-3 <= largest < 1e7:
+        return [f"{value:.4g}" for value in values]
+    decimals = sum(largest < limit for limit in (1000, 100, 10, 1, 0.1, 0.01))
+    return [f"{value:.{decimals}f}" for value in values]
 
 
 def write_text(path: Path, text: str) -> None:

@@ -34,7 +34,7 @@ def command(model: Path, table: Path, output: Path | None, force: bool, as_json:
 
     from chainrule.model import load
 
-    require_new(output, force)
+    require_new(output, force, model, table)
     loaded = load(model)
     predictions = loaded.predict(table)
     if as_json:

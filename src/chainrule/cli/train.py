@@ -59,7 +59,7 @@ def command(
     """
     from chainrule.model import Model, save
 
-    require_new(output, force)
+    require_new(output, force, table)
     for option, value in (("--batch-size", batch_size), ("--patience", patience)):
         if value < 0:
             raise click.UsageError(f"{option} must be 0 or more; got {value}. See chainrule train --help for 0.")
@@ -98,26 +98,36 @@ def _write(model: Any, output: Path | None) -> None:
     hidden = f"{net.f[1].name}, " if net.depth > 1 else ""
     write_lines(f"network {sizes}, {net.n_parameters:,} parameters: {hidden}output {net.f[-1].name}")
     write_lines(
-        f"trained on {rows['trained']:,} rows by {history.rule} in {report.seconds:.1f} s: {history.epochs:,} epochs, "
-        f"{history.stopped}; {rows['stopping']:,} other rows chose the weights of epoch {history.best_epoch:,} "
-        f"and the penalty l2 = {net.l2:g}"
+        f"trained by {history.rule} on {_counted(rows['trained'], 'row')}, with {len(report.penalties)} "
+        f"{'penalties' if len(report.penalties) > 1 else 'penalty'}, in {report.seconds:.1f} s"
     )
+    chosen = f"l2 = {net.l2:g} and " if len(report.penalties) > 1 else ""
+    write_lines(
+        f"{_counted(rows['stopping'], 'other row')} chose {chosen}epoch {history.best_epoch:,} of {history.epochs:,} "
+        f"({history.stopped})"
+    )
+    if history.best_epoch > 0.9 * history.epochs and history.stopped == "all epochs run":
+        write_lines("it was still improving at the end: more --epochs may do better")
     if rows["without_target"]:
-        write_lines(f"{rows['without_target']:,} rows have no target and were left out")
+        write_lines(f"left out for want of a target: {_counted(rows['without_target'], 'row')}")
     click.echo()
-    write_scores(report.scores, f"{rows['held_out']:,} held-out rows")
+    write_scores(report.scores, "held-out rows")
     for target, found in report.scores.items():
         if found["linear model"].rmse < found["network"].rmse <= found["constant predictor"].rmse:
             write_lines(f"the linear model does better on {target} here; a network may not be needed")
     if certificate.ok:
         write_lines(
-            f"gradient certificate: ok; {certificate.scope}, agree with the {certificate.oracle} to "
-            f"{certificate.relative_error:.0e}, the worst at {certificate.worst.name}"
+            f"gradient certificate: ok; checked {certificate.scope}; the worst, {certificate.worst.name}, differs from "
+            f"the {certificate.oracle} by {certificate.relative_error:.0e}"
         )
     else:
         click.echo(str(certificate))
     if output is not None:
         click.echo(f"saved to {output}: chainrule predict {shlex.quote(str(output))} NEW.csv")
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _warn_of_worse(model: Any) -> None:

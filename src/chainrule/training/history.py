@@ -22,6 +22,8 @@ class History:
         The exact E of the training patterns at the weights that were kept.
     best_constant : float
         E of the best prediction that is the same for every pattern, on the training patterns.
+    best_validation : float
+        The smallest E of the validation patterns, without the penalties: what the weights are chosen by.
     best_epoch : int
         The epoch, from 1, whose weights were kept; 0 if the start was best.
     stopped : str
@@ -36,6 +38,7 @@ class History:
     validation: list[float] = field(default_factory=list)
     E: float = float("nan")
     best_constant: float = float("nan")
+    best_validation: float = float("nan")
     best_epoch: int = 0
     stopped: str = ""
     warning: str = ""

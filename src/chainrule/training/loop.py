@@ -202,23 +202,24 @@ class _Run:
         self.history = History(rule=self.rule.name, stopped="all epochs run")
         self.best = self.net
         self.state = self.engine.prepare(self.net, self.source, self.rule)
-        start = np.inf if self.held_out is None else self.engine.error(self.state, self.held_out)
-        self.smallest = start if np.isfinite(start) else np.inf  # of the held-out patterns, without the penalties
+        if self.held_out is not None:
+            start = self.engine.error(self.state, self.held_out)
+            self.history.best_validation = start if np.isfinite(start) else np.inf
 
     def record(self, running: float, report: Report) -> bool:
         """Take an epoch into the history and keep its weights if they are the best; whether to stop."""
         if not np.isfinite(running):
             raise self.diverged(self.history.epochs + 1, self.source)
         net = self.engine.network(self.state)
-        held_out = -np.inf
+        held_out = np.nan
         if self.held_out is not None:
             held_out = self.engine.error(self.state, self.held_out)
             if not np.isfinite(held_out):
                 raise self.diverged(self.history.epochs + 1, self.held_out)
             self.history.validation.append(held_out + float(net.penalty()))
         self.history.running.append(running)
-        if self.held_out is None or held_out < self.smallest:
-            self.smallest, self.best, self.history.best_epoch = held_out, net, self.history.epochs
+        if self.held_out is None or held_out < self.history.best_validation:
+            self.best, self.history.best_epoch, self.history.best_validation = net, self.history.epochs, held_out
         report(running, self.history.validation[-1] if self.held_out is not None else None)
         if self.patience is not None and self.history.epochs - self.history.best_epoch >= self.patience:
             self.history.stopped = f"no smaller validation E for {self.patience} epochs"
