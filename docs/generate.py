@@ -26,7 +26,7 @@ come as JSON, numbers that are not finite as null.
 
 def command_line() -> str:
     """The page, in Markdown."""
-    top = Context(group, info_name="chainrule", terminal_width=80)
+    top = Context(group, info_name="chainrule", terminal_width=80, **group.context_settings)
     parts = [INTRODUCTION, f"```text\n{group.get_help(top)}\n```\n"]
     for verb in VERBS:
         command = group.get_command(top, verb)

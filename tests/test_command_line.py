@@ -28,7 +28,7 @@ import chainrule.backprop
 import chainrule.model
 from chainrule import Model, load, save
 from chainrule.cli import VERBS, main
-from chainrule.cli.output import printable
+from chainrule.cli.output import alike, printable
 from test_model import HOSTILE as HOSTILE_CONTENTS
 from test_model import written
 from test_model_file import HOSTILE as HOSTILE_FILES
@@ -146,23 +146,27 @@ def test_the_main_job_end_to_end(run: Run, here: Path) -> None:
     assert (trained.code, trained.err) == (0, "")
     for said in (
         r"network 10-6-1, 73 parameters: tanh, output identity",
-        r"trained on 283 rows by adam in \d+\.\d s: 30 epochs",
-        r"71\s+other\s+rows\s+chose\s+the weights of epoch \d+ and the penalty l2 = 0.01",
-        r"target, 88 held-out rows",
-        r"(?m)^ network +0\.\d{3} +\d+\.\d+ +\d+\.\d+ $",
-        r"(?m)^ linear model +0\.\d{3} +\d+\.\d+ +\d+\.\d+ $",
-        r"(?m)^ constant predictor +-0\.\d{3} +\d+\.\d+ +\d+\.\d+ $",
-        r"gradient certificate: ok; each of 73 parameters, 32 patterns, agree with the\s+complex step to \de-1\d",
+        r"trained by adam on 283 rows, with 1 penalty, in \d+\.\d s\n",
+        r"71 other rows chose epoch \d+ of 30 \(all epochs run\)\n",
+        r"target: 88 held-out rows\n",
+        r"(?m)^ network +0\.\d{3} +\d\d\.\d\d +\d\d\.\d\d$",
+        r"(?m)^ linear model +0\.\d{3} +\d\d\.\d\d +\d\d\.\d\d$",
+        r"(?m)^ constant predictor +-0\.\d{3} +\d\d\.\d\d +\d\d\.\d\d$",
         r"saved to d.safetensors: chainrule predict d.safetensors NEW.csv\n$",
     ):
         assert re.search(said, trained.out), said
+    assert re.search(
+        r" gradient certificate: ok; checked each of 73 parameters, 32 patterns; the worst, \S+, differs from the "
+        r"complex step by \de-1\d saved to d.safetensors: ",
+        " ".join(trained.out.split()),
+    )
     with_next_command = trained.out.splitlines()[-1].partition(": chainrule ")[2].replace("NEW.csv", "diabetes.csv")
     predicted = run(*with_next_command.split())
     assert (predicted.code, predicted.err) == (0, "")
     assert predicted.out.startswith("target\n")
     judged = run("evaluate", "d.safetensors", "diabetes.csv")
     assert (judged.code, judged.err) == (0, "")
-    assert re.search(r"target, 442 rows of diabetes.csv\s+R²\s+RMSE\s+MAE", judged.out)
+    assert re.search(r"target: 442 rows of diabetes.csv\s+R²\s+RMSE\s+MAE", judged.out)
     checked = run("check", "d.safetensors", "diabetes.csv", "--rows", "5")
     assert (checked.code, checked.err) == (0, "")
     assert "gradient certificate: ok (complex step)\nchecked: each of 73 parameters, 5 patterns" in checked.out
@@ -174,7 +178,7 @@ def test_the_main_job_end_to_end(run: Run, here: Path) -> None:
     assert (row.code, row.err) == (0, "")
     assert "row 3: E_p = " in row.out
     assert "layer 0, and 6 more nodes (--nodes)" in row.out
-    assert re.search(r"node +x +y +e +t\s+─+\s+2,0 target( +-?\d\S*){4} $", row.out, re.MULTILINE)
+    assert re.search(r"node +x +y +e +t\s+─+\s+2,0 target( +-?\d\S*){4}$", row.out, re.MULTILINE)
     for done in (trained, judged, checked, shown, row):
         assert_tidy(done.out)
 
@@ -193,7 +197,7 @@ def test_several_targets(run: Run, tmp_path: Path) -> None:
     assert predicted.out.splitlines()[0] == "Weight,Waist,Pulse"
     assert np.array_equal(np.loadtxt(predicted.out.splitlines()[1:], delimiter=","), load(model).predict(table))
     judged = run("evaluate", model, table)
-    assert all(f"{target}, 20 rows of linnerud.csv" in judged.out for target in targets)
+    assert all(f"{target}: 20 rows of linnerud.csv\n" in judged.out for target in targets)
 
 
 def test_a_network_without_hidden_layers(run: Run, here: Path) -> None:
@@ -239,16 +243,43 @@ def test_the_same_command_gives_the_same_file(run: Run, here: Path) -> None:
 
 
 def test_rows_without_the_target_are_counted(run: Run, here: Path) -> None:
-    """Rows left out for want of a target are counted in the report."""
+    """Rows left out for want of a target are counted, and only rows that know it are said to be scored."""
     table = pd.read_csv("diabetes.csv")
     table.loc[:6, "target"] = np.nan
     table.to_csv("gaps.csv", index=False)
-    assert "7 rows have no target and were left out\n" in run("train", "gaps.csv", "-t", "target", *FAST).out
+    assert "left out for want of a target: 7 rows\n" in run("train", "gaps.csv", "-t", "target", *FAST).out
+    assert "target: 435 rows of gaps.csv\n" in run("evaluate", "m.safetensors", "gaps.csv").out
+
+
+def test_the_report_says_what_it_is_worth(run: Run, tmp_path: Path) -> None:
+    """Too few rows to judge, a target that does not vary there, or a training cut short are said in words."""
+    path = tmp_path / "t.csv"
+    random = np.random.default_rng(5)
+    for rows, constant, said in (
+        (20, False, "4 rows are too few to trust these figures\n"),
+        (60, True, "R² is nan because the target does not vary in these rows"),
+        (60, False, "it was still improving at the end: more --epochs may do better\n"),
+    ):
+        x = random.normal(size=rows)
+        pd.DataFrame({"x": x, "t": 1.0 if constant else 2 * x}).to_csv(path, index=False)
+        assert said in run("train", path, "-t", "t", "--epochs", "3", "--l2", "0.001").out
+
+
+def test_figures_of_a_column_have_one_number_of_decimals() -> None:
+    """RMSE of three models stand below one another as figures do that are to be compared."""
+    nan, inf = float("nan"), float("inf")
+    assert alike([55.213, 78.3, 9.0]) == ["55.21", "78.30", "9.00"]
+    assert alike([0.01234, 0.1]) == ["0.0123", "0.1000"]
+    assert alike([1234.5, 2.0]) == ["1234", "2"]
+    assert alike([1e-9, 2e-9]) == ["1e-09", "2e-09"]
+    assert alike([1e300, 2e300]) == ["1e+300", "2e+300"]
+    assert alike([nan, 1.0, inf]) == ["nan", "1.000", "inf"]
+    assert alike([0.0]) == ["0"]
 
 
 # -------------------------------------------------------------------------------------------------- output for machines
 
-SCORES = {"r2", "rmse", "mae"}
+SCORES = {"rows", "r2", "rmse", "mae"}
 
 
 def test_json_is_json_with_the_documented_keys(run: Run, here: Path) -> None:
@@ -330,6 +361,7 @@ def test_files_are_replaced_only_with_force(verb: str, run: Run, here: Path, mon
         idle.setattr(Model, "fit", lambda *_, **__: pytest.fail("work was done"))
         idle.setattr(chainrule.model, "load", lambda *_: pytest.fail("work was done"))
         assert_refused(run(*arguments, "-o", "old"), 2, "-o must be a new file; got 'old'", "--force")
+        assert_refused(run(*arguments, "-o", "diabetes.csv", "--force"), 2, "another file than those that are read")
         assert_refused(run(*arguments, "-o", here), 2, "which is a folder")
         assert_refused(run(*arguments, "-o", here, "--force"), 2, "which is a folder")
         assert_refused(run(*arguments, "-o", "pipe", "--force"), 2, "which is a device or a pipe")
@@ -648,7 +680,10 @@ def test_train_on_a_hostile_table(case: str, run: Run, tmp_path: Path, monkeypat
     assert done.code == 0
     assert_tidy(done.out)
     for line in done.err.splitlines():
-        assert re.match(r"Warning: [Tt]he network (must predict better|predicts t worse) than a constant", line)
+        assert re.match(
+            r"Warning: ([Tt]he network (must predict better|predicts t worse) than a constant|The targets must vary)",
+            line,
+        )
     assert "must" not in done.out
     table = pd.read_csv("t.csv")
     known = table["t"].notna()
@@ -840,10 +875,10 @@ def test_a_linear_model_that_is_better_is_said(run: Run, here: Path) -> None:
     assert done.err == ""
 
 
-def test_a_terminal_that_knows_only_ascii(run: Run, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_that_knows_few_letters(run: Run, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where R² cannot be written something else is, and the command succeeds."""
     raw = io.BytesIO()
-    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="cp866"))
     assert run("evaluate", "m.safetensors", "diabetes.csv").code == 0
     sys.stdout.flush()
     assert rb"R\xb2" in raw.getvalue()
@@ -877,7 +912,7 @@ def on_terminal(arguments: list[str], **more: str) -> str:
 
 def test_colours_only_on_a_terminal_that_wants_them(here: Path) -> None:
     """On a terminal training shows its progress in colours; with NO_COLOR without."""
-    arguments = command("train", "diabetes.csv", "-t", "target", "--epochs", "60", "--patience", "0", "--l2", "0.01")
+    arguments = command("train", "diabetes.csv", "-t", "target", "--epochs", "400", "--patience", "0", "--l2", "0.01")
     colour = re.compile(r"\x1b\[[\d;]*(?:3[0-7]|38;[\d;]+|9[0-7])m")
     plain, coloured = on_terminal(arguments, NO_COLOR="1"), on_terminal(arguments)
     assert "epoch" in plain

@@ -340,9 +340,10 @@ def test_only_the_warning_of_the_network_that_is_kept_is_given(
 ) -> None:
     """Four penalties are tried and each may be worse than a constant, but only of the one that is kept is it said."""
 
-    def warn_of_each(net: Network, *arguments: Any, **options: Any) -> Any:
-        warnings.warn(f"l2 = {net.l2}", WorseThanConstant, stacklevel=2)
-        return train(net, *arguments, **options)
+    def warn_of_each(net: Network, **options: Any) -> Any:
+        trained, history = train(net, **options)
+        history.warning = f"l2 = {net.l2}"
+        return trained, history
 
     monkeypatch.setattr(chainrule.model, "train", warn_of_each)
     with pytest.warns(WorseThanConstant) as caught:
@@ -356,6 +357,18 @@ def test_a_fit_worse_than_the_constant_says_so(table: pd.DataFrame) -> None:
     with pytest.warns(WorseThanConstant, match="its E is") as caught:
         Model.fit(table, TARGETS, rule="gradient_descent", learning_rate=1e-9, epochs=2)
     assert len(caught) == 1
+
+
+def test_a_penalty_that_diverges_is_passed_over(table: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the penalties that are tried, one with which training diverges does not spoil the others; all of them do."""
+    options = {**FAST, "l2": None, "rule": "gradient_descent", "learning_rate": 0.05}
+    monkeypatch.setattr(chainrule.model, "PENALTIES", (1e6, 1e-3, 1e7))
+    model = Model.fit(table, "gain", **options)
+    assert model.network.l2 == 1e-3
+    assert report_of(model).penalties == (1e6, 1e-3, 1e7)
+    monkeypatch.setattr(chainrule.model, "PENALTIES", (1e6, 1e7))
+    with pytest.raises(Diverged):
+        Model.fit(table, "gain", **options)
 
 
 def test_divergence_names_the_column(table: pd.DataFrame) -> None:
@@ -394,6 +407,8 @@ WRONG_CHOICES: dict[str, tuple[dict[str, Any], str]] = {
     "rule": ({"rule": "adma"}, "got 'adma'. Did you mean 'adam'?"),
     "engine": ({"engine": "referense"}, "Did you mean 'reference'?"),
     "learning rate": ({"learning_rate": -1}, "learning_rate must be"),
+    "learning rate, a text": ({"learning_rate": "x"}, "learning_rate must be"),
+    "learning rate of L-BFGS": ({"rule": "lbfgs"}, "learning_rate must be left out for rule 'lbfgs'"),
     "epochs": ({"epochs": 0}, "epochs must be"),
     "batch size": ({"batch_size": 0}, "batch_size must be"),
     "patience": ({"patience": 0}, "patience must be"),

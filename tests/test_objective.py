@@ -108,7 +108,7 @@ def test_cross_entropy_of_softmax_in_the_tails(gap):
 
 
 @pytest.mark.parametrize("output", ["exp", "softplus"])
-@pytest.mark.parametrize("x", [-1000.0, -800.0, -700.0, -50.0, -40.0, -1.0, 0.0, 3.0, 50.0, 700.0])
+@pytest.mark.parametrize("x", [-1000.0, -800.0, -700.0, -50.0, -37.0, -21.0, -1.0, 0.0, 3.0, 50.0, 700.0])
 def test_poisson_in_the_tails(output, x):
     """Poisson takes no logarithm of y, which may round to 0: value and error term are right to 8 ulp of their terms."""
     row, f, at = OBJECTIVES["poisson"], ACTIVATIONS[output], np.array([[x]])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import gc
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -381,6 +383,18 @@ def test_jit_compiles_once():
     assert len(traced) == 1
     E(Network([3, 4, 2], l2=0.1), inputs, t)
     assert len(traced) == 2
+
+
+def test_structure_keeps_no_theta():
+    """What JAX keeps of a network with a compiled program, its tree's structure, does not keep θ in memory."""
+    import jax
+
+    net = Network([3, 4, 2])
+    theta, structure = weakref.ref(net.theta), jax.tree.structure(net)
+    del net
+    gc.collect()
+    assert theta() is None
+    assert structure == jax.tree.structure(Network([3, 4, 2], seed=5))
 
 
 def test_network_and_error_terms_are_pytrees():

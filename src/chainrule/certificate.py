@@ -9,6 +9,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from chainrule import backprop
 from chainrule.activations import Activation
 from chainrule.network import Network, as_inputs, as_targets
 from chainrule.notation import Array, FloatArray
+from chainrule.objective import Objective
 from chainrule.oracles import TINY_STEP, Function, central_difference, complex_step
 
 TOLERANCE = {"complex step": 1e-10, "central differences": 1e-6}
@@ -24,6 +26,9 @@ TOLERANCE = {"complex step": 1e-10, "central differences": 1e-6}
 
 UNDERFLOW = float(np.finfo(float).tiny) / TINY_STEP
 """Slopes below this are 0 for the complex step."""
+
+CLOSE = 1e-13
+"""Net values and residuals this near to a kink, beside the numbers they are made from, are on it but for rounding."""
 
 EVERY_ENTRY = 2_000
 """Networks with more parameters than this are checked by directions and a selection of their entries."""
@@ -85,7 +90,8 @@ class Certificate:
     E : float
         The reported error.
     reported : Entry
-        The slope of the reported E along one random direction, by differences, beside gradient times direction.
+        The slope of the reported E along one random direction, by differences, beside gradient times direction. Where
+        E bends, at a place close by where it does not.
     reported_ok : bool
         Whether the two agree, so that the reported E is the function differentiated.
     kinks : tuple of Kink
@@ -241,8 +247,14 @@ class _Judged:
     E: Function
     g: Function
     at: FloatArray
-    shaken: Callable[[np.random.Generator], FloatArray]  # g when every number it is made from moves by one ulp
-    E_from_left: Function | None = None  # on a kink: E without its bends, each f continued from the left
+    shaken: Callable[[FloatArray, np.random.Generator], FloatArray]  # g when all it is made from moves by one ulp
+    on_kinks: tuple[Function, Function] | None = None  # E held on its kinks, and E continued from the left of them
+
+    @cached_property
+    def noise(self) -> Array:
+        """How E varies when every number it is made from moves by one ulp."""
+        random = np.random.default_rng(0)
+        return np.ptp([np.real(self.E(_ulp(self.at, random))) for _ in range(5)], axis=0)
 
 
 @dataclass(frozen=True)
@@ -294,16 +306,18 @@ def _network_case(
         return net.objective.errors(net.f[net.depth], t, trace.x[-1], trace.y[-1])
 
     g, E, d = gradient or of_page, error or E_of_page, input_gradient or by_inputs
-    bends, smooth = _on_a_kink(net, y_0, t), _from_left(net)
+    bent = _on_kinks(net, y_0, t)
     return _Case(
         by_theta=_Judged(
             E=lambda theta: E(net.replace(theta), y_0, t, s, total),
             g=lambda theta: _flat(net, g(net.replace(theta.copy()), y_0, t, s, total)),
             at=net.theta,
-            shaken=lambda random: _flat(
-                net, of_page(net.replace(_ulp(net.theta, random)), _ulp(y_0, random), _ulp(t, random), s, total)
+            shaken=lambda theta, random: _flat(
+                net, of_page(net.replace(_ulp(theta, random)), _ulp(y_0, random), _ulp(t, random), s, total)
             ),
-            E_from_left=(lambda theta: E(smooth.replace(theta), y_0, t, s, total)) if bends else None,
+            on_kinks=None
+            if bent is None
+            else tuple(lambda theta, of=of: E(of.replace(theta), y_0, t, s, total) for of in bent),
         ),
         blocks=tuple(_Block(block.name, block.shape, block.part) for block in net.blocks),
         portable=error is None and net.objective.portable and all(row.portable for row in net.f[1:]),
@@ -312,8 +326,10 @@ def _network_case(
             E=lambda y_0: E_p(net, y_0),
             g=lambda y_0: np.asarray(d(net, y_0, t)),
             at=y_0,
-            shaken=lambda random: by_inputs(net.replace(_ulp(net.theta, random)), _ulp(y_0, random), _ulp(t, random)),
-            E_from_left=(lambda y_0: E_p(smooth, y_0)) if bends else None,
+            shaken=lambda y_0, random: by_inputs(
+                net.replace(_ulp(net.theta, random)), _ulp(y_0, random), _ulp(t, random)
+            ),
+            on_kinks=None if bent is None else tuple(lambda y_0, of=of: E_p(of, y_0) for of in bent),
         ),
     )
 
@@ -341,31 +357,43 @@ def _flat(net: Network, g: Any) -> FloatArray:
     return np.concatenate(parts)
 
 
-def _on_a_kink(net: Network, y_0: Array, t: Array) -> bool:
-    trace = backprop.forward(net, y_0)
-    nodes = any((trace.x[i] == kink).any() for i in range(1, net.depth + 1) for kink in net.f[i].kinks)
-    outputs = any((t - trace.y[-1] == kink).any() for kink in net.objective.kinks)
-    return bool(nodes or outputs or (net.l1 and (net.theta == 0).any()))
+def _on_kinks(net: Network, y_0: FloatArray, t: FloatArray) -> tuple[Network, Network] | None:
+    """Two networks for the complex step where some net value, residual or penalized weight lies on a kink, else None.
 
-
-def _from_left(net: Network) -> Network:
-    """The network for the complex step in which every f goes on straight from the left of its kinks.
-
-    On a kink the sign of the imaginary part decides the side. f takes conjugates to conjugates, so that the left side
-    serves for both.
+    On a kink the sign of the imaginary part decides the side. In both networks the real part stays exactly there,
+    whatever rounding does to sums of complex numbers; in the second every f goes on straight from the left.
     """
+    trace = backprop.forward(net, y_0)
+    both, left, found = net.copy(), net.copy(), bool(net.l1 and (net.theta == 0).any())
+    for i in range(1, net.depth + 1):
+        terms = np.abs(trace.y[i - 1]) @ np.abs(net.w[i]).T + (0 if net.b[i] is None else np.abs(net.b[i]))
+        for kink in net.f[i].kinks:
+            on = np.abs(trace.x[i] - kink) <= CLOSE * (terms + abs(kink))
+            found |= bool(on.any())
+            both.f = (*both.f[:i], _held(both.f[i], on, kink), *both.f[i + 1 :])
+            left.f = (*left.f[:i], _from_left(_held(left.f[i], on, kink), on), *left.f[i + 1 :])
+    for kink in net.objective.kinks:
+        on = np.abs(t - trace.y[-1] - kink) <= CLOSE * (np.abs(t) + np.abs(trace.y[-1]) + abs(kink))
+        found |= bool(on.any())
+        both.objective = left.objective = _held_residual(both.objective, on, kink)
+    return (both, left) if found else None
 
-    def before(row: Activation) -> Activation:
-        def f(x: Array) -> Array:
-            right = np.any([x.real == kink for kink in row.kinks], axis=0) & (x.imag > 0)
-            y = row.f(np.where(right, x.conj(), x))
-            return np.where(right, y.conj(), y)
 
-        return replace(row, f=f, check=False) if row.kinks else row
+def _held(row: Activation, on: Array, kink: float) -> Activation:
+    return replace(row, f=lambda x: row.f(np.where(on, kink + 1j * x.imag, x)), check=False)
 
-    net = net.copy()
-    net.f = (None, *(before(row) for row in net.f[1:]))
-    return net
+
+def _held_residual(row: Objective, on: Array, kink: float) -> Objective:
+    return replace(row, loss=lambda t, y: row.loss(t, np.where(on, t - kink + 1j * y.imag, y)), check=False)
+
+
+def _from_left(row: Activation, on: Array) -> Activation:
+    def f(x: Array) -> Array:  # f takes conjugates to conjugates, so that the left side serves for both
+        right = on & (x.imag > 0)
+        y = row.f(np.where(right, x.conj(), x))
+        return np.where(right, y.conj(), y)
+
+    return replace(row, f=f, check=False)
 
 
 def _function_case(f: Any, gradient: Any, theta: Any) -> _Case:
@@ -408,7 +436,12 @@ def _function_case(f: Any, gradient: Any, theta: Any) -> _Case:
             "gradient must return the same for the same theta; got two different ones. Let it depend on theta alone, "
             "and seed what is random."
         )
-    by_theta = _Judged(lambda flat: f(pack(flat)), flat_gradient, at, lambda random: flat_gradient(_ulp(at, random)))
+    by_theta = _Judged(
+        E=lambda flat: f(pack(flat)),
+        g=flat_gradient,
+        at=at,
+        shaken=lambda flat, random: flat_gradient(_ulp(flat, random)),
+    )
     return _Case(by_theta, tuple(blocks), portable=False)
 
 
@@ -446,7 +479,7 @@ class _Judge:
     def certificate(self, case: _Case) -> Certificate:
         by_theta = case.by_theta
         E = _number(by_theta.E(by_theta.at))
-        g, noise = by_theta.g(by_theta.at), self._noise(by_theta)
+        g, noise = by_theta.g(by_theta.at), self._noise(by_theta, by_theta.at)
         complete = by_theta.at.size <= self.every_entry
         found = [self._block(by_theta, block, g, noise[block.part], complete) for block in case.blocks]
         if case.by_inputs is not None:
@@ -471,23 +504,23 @@ class _Judge:
     def _badness(self, report: BlockReport) -> tuple[bool, bool, float]:
         return not report.ok, report.relative_error <= self.tolerance, report.relative_error
 
-    def _noise(self, judged: _Judged) -> FloatArray:
+    def _noise(self, judged: _Judged, at: FloatArray) -> FloatArray:
         """How far rounding alone may move the gradient: how it varies when all numbers move by one ulp."""
-        noise: FloatArray = np.ptp([judged.shaken(self.random) for _ in range(5)], axis=0)
+        noise: FloatArray = np.ptp([judged.shaken(at, self.random) for _ in range(5)], axis=0)
         return noise
 
     def _slope(self, judged: _Judged, d: FloatArray) -> _Slopes:
         """What the chosen oracle says of E along d."""
         if self.oracle == "complex step":
-            right = left = chosen = complex_step(judged.E, judged.at, d)
-            if judged.E_from_left is not None:
-                left = complex_step(judged.E, judged.at, d, side=-1)
-                chosen = (
-                    complex_step(judged.E_from_left, judged.at, d)
-                    + complex_step(judged.E_from_left, judged.at, d, side=-1)
-                ) / 2
+            if judged.on_kinks is None:
+                left = right = chosen = complex_step(judged.E, judged.at, d)
+            else:
+                (right, left), (above, below) = (
+                    [complex_step(E, judged.at, d, side) for side in (1, -1)] for E in judged.on_kinks
+                )
+                chosen = (above + below) / 2
             return _Slopes(right, np.full_like(right, UNDERFLOW), left, right, chosen)
-        found = central_difference(judged.E, judged.at, d)
+        found = central_difference(judged.E, judged.at, d, judged.noise)
         left, right = (np.where(found.kinked, side, found.slope) for side in (found.left, found.right))
         return _Slopes(found.slope, found.uncertainty, left, right, found.slope)
 
@@ -519,9 +552,8 @@ class _Judge:
             along[part][low:high] = d[low:high]
             found = self._slope(by_theta, along)
             expected = values[low:high] @ d[low:high]
-            return float(_distance(expected, found) - found.uncertain), float(
-                np.abs(values[low:high] * d[low:high]).sum() + abs(found.slope)
-            )
+            size = np.linalg.norm(values[low:high] * d[low:high]) + abs(found.slope)
+            return float(_distance(expected, found) - found.uncertain), float(size)
 
         off, size = discrepancy(low, high)
         if off <= self.tolerance * size:
@@ -541,7 +573,7 @@ class _Judge:
         columns, most = np.arange(y_0.shape[1]), max(self.every_entry // 10, SELECTED)
         if columns.size > most:
             columns = np.sort(self.random.choice(columns, most, replace=False))
-        noise = self._noise(by)[:, columns]
+        noise = self._noise(by, y_0)[:, columns]
         found = []
         for k in columns:
             d = np.zeros_like(y_0)
@@ -573,18 +605,18 @@ class _Judge:
 
         On a kink no gradient says how, so that a place beside it is taken.
         """
-        d = self.random.standard_normal(by_theta.at.size)
+        at, size = by_theta.at, np.maximum(np.abs(by_theta.at), 1)
+        d = size * self.random.standard_normal(at.size)
         d /= np.abs(d).max()
-        at = by_theta.at
+        found = central_difference(by_theta.E, at, d, by_theta.noise)
         for _ in range(5):
-            found = central_difference(lambda theta: np.real(by_theta.E(theta)), at, d)
-            if not found.kinked:
-                break
-            at = by_theta.at + 1e-2 * np.maximum(np.abs(by_theta.at), 1) * self.random.standard_normal(at.size)
-        g = by_theta.g(at)
-        said, size = float(g @ d), float(np.abs(g) @ np.abs(d))
-        off, room = abs(said - float(found.slope)), 1e-6 * size + 32 * float(found.uncertainty)
-        return Entry("a random direction", said, float(found.slope)), bool(off <= room)
+            if found.kinked:
+                at = by_theta.at + 1e-2 * size * self.random.standard_normal(at.size)
+                found = central_difference(by_theta.E, at, d, by_theta.noise)
+        g, slope = by_theta.g(at), float(found.slope)
+        said, noise = float(g @ d), float(self._noise(by_theta, at) @ np.abs(d))
+        room = 1e-6 * float(np.abs(g) @ np.abs(d)) + 32 * (float(found.uncertainty) + noise)
+        return Entry("a random direction", said, slope), bool(np.isfinite(said) and abs(said - slope) <= room)
 
 
 def _number(E: Any) -> float:

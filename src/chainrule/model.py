@@ -66,6 +66,16 @@ class Report:
     penalties: tuple[float, ...]
     seconds: float
 
+    def __str__(self) -> str:
+        """R² of network and baselines on the held-out rows, and the certificate in a line."""
+        lines = [
+            f"{target}, {found['network'].rows:,} held-out rows: "
+            + ", ".join(f"{name} R² = {one.r2:.3f}" for name, one in found.items())
+            for target, found in self.scores.items()
+        ]
+        checked = "ok" if self.certificate.ok else "NOT OK"
+        return "\n".join([*lines, f"gradient certificate: {checked}, {self.certificate.relative_error:.0e}"])
+
 
 @dataclass
 class Model:
@@ -98,6 +108,12 @@ class Model:
     def outputs(self) -> tuple[str, ...]:
         """Names of what it predicts: its targets, or y0, y1, … of a bare network."""
         return self.target_names or tuple(f"y{j}" for j in range(self.network.sizes[-1]))
+
+    def __repr__(self) -> str:
+        """Its network and columns, in short."""
+        names = ", ".join(self.names[:4]) + (", …" if len(self.names) > 4 else "")
+        columns = f", from {names} to {', '.join(self.target_names)}" if self.names else ""
+        return f"Model({self.network!r}{columns})"
 
     @classmethod
     def fit(
@@ -194,7 +210,7 @@ class Model:
             "table": read.origin,
             "rows": rows,
             "rule": chosen.name,
-            "learning_rate": eta,
+            "learning_rate": None if eta is None else float(eta),
             "batch_size": None if batch_size is None or chosen.whole else index(batch_size),
             "l2": net.l2,
             "epochs": history.epochs,
@@ -357,7 +373,7 @@ def _learning_rate(rule: Rule, given: float | None) -> float | None:
         return None
     if given is None and rule.name not in LEARNING_RATE:
         raise ValueError(f"learning_rate must be given for rule {rule.name!r}, which is your own; got none. Pass one.")
-    return float(LEARNING_RATE[rule.name] if given is None else given)
+    return LEARNING_RATE[rule.name] if given is None else given
 
 
 def _best_of(starts: Sequence[Network], names: Sequence[str], **options: Any) -> tuple[Network, History]:

@@ -401,6 +401,8 @@ def shares(net: Network, known: Array, weights: Array | None, total: Array | Non
         known = known.known
     elif isinstance(known, tuple | list):  # error terms from elsewhere: every pattern counts
         known = primitives(known[-1]).full_like(known[-1][:, 0], 1.0)
+    if known.ndim != 1:
+        raise ValueError(f"e must be what error_terms gave; got an array of shape {known.shape}. Pass that.")
     if weights is not None:
         weights = weights if hasattr(weights, "__array_namespace__") else np.asarray(weights)
         if weights.shape != known.shape:

@@ -42,34 +42,39 @@ class Difference(NamedTuple):
     kinked: Array
 
 
-def central_difference(E: Function, at: Array, d: Array) -> Difference:
+def central_difference(E: Function, at: Array, d: Array, noise: Array = 0.0) -> Difference:
     """The slope of E along d by central differences with Richardson's extrapolation (Ridders 1982).
 
     The step is chosen for this entry. It is halved until the extrapolations agree to ten digits or the rounding of E
     outweighs what they disagree by; a step that crosses a kink, or leaves the domain of E, disagrees and is passed
     over. The differences to either side are extrapolated in the same way, and a kink is where they do not meet.
+    noise is what rounding does to E besides the rounding of its value.
     """
-    h = 0.125 * max(1.0, float(np.max(np.abs(at[d != 0]), initial=0.0))) / float(np.max(np.abs(d)))
+    # The first step is no round number, so that kinks at round places do not make wrong extrapolations agree.
+    h = 0.1234 * max(1.0, float(np.max(np.abs(at[d != 0]), initial=0.0))) / float(np.max(np.abs(d)))
     with np.errstate(all="ignore"):
         middle = E(at)
         both, left, right = _Limit(4, middle), _Limit(2, middle), _Limit(2, middle)
         for halving in range(HALVINGS):
             above, below = E(at + h * d), E(at - h * d)
-            rounding = np.finfo(float).eps * (np.abs(above) + np.abs(below)) / h
+            rounding = (noise + np.finfo(float).eps * (np.abs(above) + np.abs(below))) / h
             both.add((above - below) / (2 * h), rounding)
             left.add((middle - below) / h, rounding)
             right.add((above - middle) / h, rounding)
-            if halving >= 3 and both.settled(1e-10) and left.settled(1e-7) and right.settled(1e-7):
+            if halving >= 3 and both.settled(1e-10) and left.settled(1e-6) and right.settled(1e-6):
                 break
             h /= 2
-        room = 1e-6 * (np.abs(left.best) + np.abs(right.best)) + 16 * (left.uncertainty + right.uncertainty)
-        return Difference(both.best, both.uncertainty, left.best, right.best, np.abs(right.best - left.best) > room)
+        gap, room = np.abs(right.best - left.best), 16 * (left.uncertainty + right.uncertainty)
+        halfway = np.abs((left.best + right.best) / 2 - both.best) < gap / 4
+        kinked = halfway & (gap > room + 1e-6 * (np.abs(left.best) + np.abs(right.best)))
+        return Difference(both.best, both.uncertainty, left.best, right.best, kinked)
 
 
 class _Limit:
     """What differences tend to as the step is halved: of all extrapolations the one whose neighbours agree best.
 
-    The error of a difference is a series in powers of h, or of h^2 for central ones: base 2 or 4.
+    Of two that contradict each other the one from smaller steps counts. The error of a difference is a series in powers
+    of h, or of h^2 for central ones: base 2 or 4.
     """
 
     def __init__(self, base: int, like: Array) -> None:
@@ -87,7 +92,7 @@ class _Limit:
             better = last + (last - previous) / (self.base**order - 1)
             self._row.append(better)
             off = np.maximum(np.abs(better - last), np.abs(better - previous)) + rounding
-            closer = off < self.uncertainty
+            closer = (off < self.uncertainty) | (np.abs(better - self.best) > 16 * (off + self.uncertainty))
             self.best = np.where(closer, better, self.best)
             self.uncertainty = np.where(closer, off, self.uncertainty)
 

@@ -95,8 +95,10 @@ def write_scores(found: Mapping[str, Mapping[str, Any]], rows: str) -> None:
         )
         if any(one.r2 != one.r2 for one in of_one.values()):
             write_lines("R² is nan because the target does not vary in these rows: there is nothing to explain")
+            click.echo()
         elif count < 10:
             write_lines(f"{count} rows are too few to trust these figures")
+            click.echo()
 
 
 def alike(values: Sequence[float]) -> list[str]:

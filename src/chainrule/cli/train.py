@@ -38,7 +38,9 @@ from chainrule.cli.output import (
 )
 @click.option("--l2", type=float, help="Penalty on the squares of the weights; by default chosen of four.")
 @click.option("--held-out", default=0.2, show_default=True, help="Fraction of the rows kept to judge the model.")
-@click.option("--seed", default=0, show_default=True, help="The same seed gives the same model.")
+@click.option(
+    "--seed", default=0, show_default=True, help="Of held-out rows, start and order: the same gives the same model."
+)
 @json_option
 def command(
     table: Path,
