@@ -434,3 +434,18 @@ def test_slightly_wrong_derivative_is_found():
     with pytest.raises(ValueError, match="must be the derivative"):
         Activation("near", np.tanh, lambda x: 1.0001 / np.cosh(x) ** 2)
     Activation("nearer", np.tanh, lambda x: 1.0000001 / np.cosh(x) ** 2)
+
+
+@pytest.mark.parametrize("name", [name for name, row in ACTIVATIONS.items() if not row.vector and not row.kinks])
+def test_jax_agrees_at_zero(name):
+    """Where f is smooth at 0, so is the row: jax.grad of f there is f'(0), within 4 ulp for another order of work.
+
+    Net values of 0 are common (dead nodes, zero inputs), and a row written with max or abs can have two one-sided
+    halves there that do not add up.
+    """
+    import jax
+
+    row = ACTIVATIONS[name]
+    assert float(jax.grad(row.f)(jax.numpy.asarray(0.0))) == pytest.approx(
+        float(row.f_prime(np.float64(0.0))), rel=1e-15, abs=0
+    )

@@ -377,7 +377,7 @@ def test_pieces(piece, monkeypatch):
 
 
 def test_source():
-    """A source holds the arrays in the network's type, without the patterns that do not count; the batch is never larger
+    """A source holds the arrays in the network's type, without patterns that do not count; the batch is never larger
     than the table, and without a size it is the table.
     """
     net, inputs, t, weights = case()

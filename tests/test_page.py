@@ -559,3 +559,37 @@ def test_page_assigns_to_its_lists_only():
                 assert isinstance(node, ast.Assign)
                 assert ast.unparse(target) in ("e[i]", "d[i]")
             assert not isinstance(target, ast.Attribute)
+
+
+# ------------------------------------------------------------------------------------------------------ what is refused
+
+
+def test_rows_that_do_not_belong_together_are_refused():
+    """Targets for another number of patterns are refused by name instead of being broadcast."""
+    net, inputs = Network([2, 3, 1]), np.ones((4, 2))
+    trace = forward(net, inputs)
+    for rows in (1, 3):
+        with pytest.raises(
+            ValueError, match=rf"^targets must have a row for each of the 4 patterns; got {rows} rows\."
+        ):
+            error_terms(net, trace, np.ones((rows, 1)))
+        with pytest.raises(ValueError, match=r"^targets must have a row for each of the 4 patterns"):
+            error(net, trace, np.ones((rows, 1)))
+
+
+def test_what_is_not_error_terms_or_weights_is_refused():
+    """An array in place of error terms, and weights of another shape, are refused by name."""
+    net, inputs, t = Network([2, 3, 1]), np.ones((4, 2)), np.ones((4, 1))
+    trace = forward(net, inputs)
+    with pytest.raises(ValueError, match=r"^e must be what error_terms gave; got an array of shape \(4, 1\)"):
+        gradient(net, trace, t)
+    for weights in ("a", [1.0, 2.0], np.ones((4, 1))):
+        with pytest.raises(ValueError, match=r"^weights must have shape \(patterns,\) = \(4,\)"):
+            gradient(net, trace, error_terms(net, trace, t), weights)
+
+
+def test_jacobian_by_something_else_is_refused():
+    """A misspelt by is an error, not the other Jacobian."""
+    net = Network([2, 3, 1])
+    with pytest.raises(ValueError, match=r"^by must be 'parameters' or 'inputs'; got 'input'\. "):
+        jacobian(net, forward(net, np.ones((4, 2))), by="input")

@@ -218,7 +218,8 @@ def test_final_E(options, weighted):
     targets[3, 1] = targets[7] = nan
     weights = np.linspace(0, 2, 23, dtype=start.dtype) if weighted else None
     net, history = train(start, inputs, targets, learning_rate=0.02, weights=weights)
-    assert history.E == pytest.approx(E_of(net, inputs, targets, weights), rel=23 * float(np.finfo(start.dtype).eps))
+    rounding = 23 * float(np.finfo(start.dtype).eps)
+    assert abs(history.E - E_of(net, inputs, targets, weights)) <= rounding * abs(history.E)
 
 
 def test_history():
@@ -1020,3 +1021,32 @@ def test_tables_of_any_kind():
     in_jax, _ = train(start.replace(jnp.asarray(start.theta)), inputs, targets)
     assert type(in_jax.theta) is np.ndarray
     assert np.array_equal(in_jax.theta, expected.theta)
+
+
+# ---------------------------------------------------------------------------------------------- errors between processes
+
+
+def test_errors_of_a_run_travel_between_processes():
+    """Diverged and Interrupted can be pickled with what they carry, and do not carry the patterns."""
+    start, inputs, targets = learnable()
+    with pytest.raises(Diverged) as raised:
+        train(start, np.repeat(inputs, 500, axis=0) * 1e3, np.repeat(targets, 500, axis=0), learning_rate=1e6)
+    data = pickle.dumps(raised.value)
+    assert len(data) < 20_000  # the inputs alone are 23 x 500 x 3 x 8 bytes
+    back = pickle.loads(data)
+    assert str(back) == str(raised.value)
+    assert np.array_equal(back.network.theta, raised.value.network.theta)
+    interrupted = pickle.loads(pickle.dumps(Interrupted(start, raised.value.history)))
+    assert np.array_equal(interrupted.network.theta, start.theta)
+    assert "interrupted after" in str(interrupted)
+
+
+def test_a_verdict_without_a_warning():
+    """With warn=False a bad result is said in the history alone, so that many runs can be compared in silence."""
+    start, inputs, targets = learnable()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        _, history = train(start, inputs, targets + 50, learning_rate=1e-9, epochs=1, warn=False)
+    assert history.warning.startswith("The network must predict better than a constant")
+    with pytest.warns(WorseThanConstant):
+        train(start, inputs, targets + 50, learning_rate=1e-9, epochs=1)

@@ -248,7 +248,7 @@ class _Judged:
     g: Function
     at: FloatArray
     shaken: Callable[[FloatArray, np.random.Generator], FloatArray]  # g when all it is made from moves by one ulp
-    on_kinks: tuple[Function, Function] | None = None  # E held on its kinks, and E continued from the left of them
+    on_kinks: Sequence[Function] = ()  # E held on its kinks, and E continued from the left of them
 
     @cached_property
     def noise(self) -> Array:
@@ -315,9 +315,7 @@ def _network_case(
             shaken=lambda theta, random: _flat(
                 net, of_page(net.replace(_ulp(theta, random)), _ulp(y_0, random), _ulp(t, random), s, total)
             ),
-            on_kinks=None
-            if bent is None
-            else tuple(lambda theta, of=of: E(of.replace(theta), y_0, t, s, total) for of in bent),
+            on_kinks=[lambda theta, of=of: E(of.replace(theta), y_0, t, s, total) for of in bent],
         ),
         blocks=tuple(_Block(block.name, block.shape, block.part) for block in net.blocks),
         portable=error is None and net.objective.portable and all(row.portable for row in net.f[1:]),
@@ -329,7 +327,7 @@ def _network_case(
             shaken=lambda y_0, random: by_inputs(
                 net.replace(_ulp(net.theta, random)), _ulp(y_0, random), _ulp(t, random)
             ),
-            on_kinks=None if bent is None else tuple(lambda y_0, of=of: E_p(of, y_0) for of in bent),
+            on_kinks=[lambda y_0, of=of: E_p(of, y_0) for of in bent],
         ),
     )
 
@@ -357,8 +355,8 @@ def _flat(net: Network, g: Any) -> FloatArray:
     return np.concatenate(parts)
 
 
-def _on_kinks(net: Network, y_0: FloatArray, t: FloatArray) -> tuple[Network, Network] | None:
-    """Two networks for the complex step where some net value, residual or penalized weight lies on a kink, else None.
+def _on_kinks(net: Network, y_0: FloatArray, t: FloatArray) -> tuple[Network, ...]:
+    """Two networks for the complex step where some net value, residual or penalized weight lies on a kink, else none.
 
     On a kink the sign of the imaginary part decides the side. In both networks the real part stays exactly there,
     whatever rounding does to sums of complex numbers; in the second every f goes on straight from the left.
@@ -376,7 +374,7 @@ def _on_kinks(net: Network, y_0: FloatArray, t: FloatArray) -> tuple[Network, Ne
         on = np.abs(t - trace.y[-1] - kink) <= CLOSE * (np.abs(t) + np.abs(trace.y[-1]) + abs(kink))
         found |= bool(on.any())
         both.objective = left.objective = _held_residual(both.objective, on, kink)
-    return (both, left) if found else None
+    return (both, left) if found else ()
 
 
 def _held(row: Activation, on: Array, kink: float) -> Activation:
@@ -512,7 +510,7 @@ class _Judge:
     def _slope(self, judged: _Judged, d: FloatArray) -> _Slopes:
         """What the chosen oracle says of E along d."""
         if self.oracle == "complex step":
-            if judged.on_kinks is None:
+            if not judged.on_kinks:
                 left = right = chosen = complex_step(judged.E, judged.at, d)
             else:
                 (right, left), (above, below) = (

@@ -15,6 +15,8 @@ from chainrule.notation import Array
 
 Function = Callable[[Array], Array]
 
+EPS = float(np.finfo(float).eps)
+
 TINY_STEP = 1e-200
 """Of the complex step. Its square is 0, so that the result is exact to rounding and no real part ever leaves a kink."""
 
@@ -51,23 +53,24 @@ def central_difference(E: Function, at: Array, d: Array, noise: Array = 0.0) -> 
     noise is what rounding does to E besides the rounding of its value.
     """
     # The first step is no round number, so that kinks at round places do not make wrong extrapolations agree.
-    h = 0.1234 * max(1.0, float(np.max(np.abs(at[d != 0]), initial=0.0))) / float(np.max(np.abs(d)))
+    start = h = 0.1234 * max(1.0, float(np.max(np.abs(at[d != 0]), initial=0.0))) / float(np.max(np.abs(d)))
     with np.errstate(all="ignore"):
         middle = E(at)
-        both, left, right = _Limit(4, middle), _Limit(2, middle), _Limit(2, middle)
+        both, left, right, largest = _Limit(4, middle), _Limit(2, middle), _Limit(2, middle), 0.0
         for halving in range(HALVINGS):
             above, below = E(at + h * d), E(at - h * d)
-            rounding = (noise + np.finfo(float).eps * (np.abs(above) + np.abs(below))) / h
+            largest = np.fmax(largest, np.abs(above) + np.abs(below))
+            rounding = (noise + EPS * (np.abs(above) + np.abs(below))) / h
             both.add((above - below) / (2 * h), rounding)
             left.add((middle - below) / h, rounding)
             right.add((above - middle) / h, rounding)
             if halving >= 3 and both.settled(1e-10) and left.settled(1e-6) and right.settled(1e-6):
                 break
             h /= 2
-        gap, room = np.abs(right.best - left.best), 16 * (left.uncertainty + right.uncertainty)
+        gap, size = np.abs(right.best - left.best), np.abs(left.best) + np.abs(right.best)
+        room = 16 * (left.uncertainty + right.uncertainty) + 1e-6 * size + 64 * EPS * largest / start
         halfway = np.abs((left.best + right.best) / 2 - both.best) < gap / 4
-        kinked = halfway & (gap > room + 1e-6 * (np.abs(left.best) + np.abs(right.best)))
-        return Difference(both.best, both.uncertainty, left.best, right.best, kinked)
+        return Difference(both.best, both.uncertainty, left.best, right.best, (gap > room) & halfway)
 
 
 class _Limit:
