@@ -816,3 +816,26 @@ def test_page_is_left_as_it_is() -> None:
 
 def _doubled(g: Gradient) -> Any:
     return [[None if a is None else 2 * a for a in layers] for layers in g]
+
+
+def test_what_cannot_be_judged_is_not_certified():
+    """A random loss is refused, a loss that jumps is not certified, and a dict of gradients must have theta's keys."""
+    random, at = np.random.default_rng(0), np.array([1.0, 2.0])
+
+    def dropout(theta):
+        return float(((theta * (random.random(2) > 0.5)) ** 2).sum())
+
+    with pytest.raises(ValueError, match="^f must return the same for the same theta"):
+        check(dropout, lambda theta: 4 * theta, at)
+    assert not check(lambda theta: float(np.floor(theta).sum()), lambda theta: 0 * theta + 5, at).ok
+    with pytest.raises(ValueError, match=r"^gradient must return a dict with the keys of theta, u; got v\."):
+        check(lambda theta: float(theta["u"].sum()), lambda theta: {"v": 0 * theta["u"] + 1}, {"u": at})
+
+
+def test_functions_that_write_into_their_argument_cannot_cheat():
+    """A gradient that changes the theta it is given is judged at the theta that was asked for."""
+    at = np.array([1.0, 2.0])
+    certificate = check(lambda theta: float((theta**2).sum()), lambda theta: np.multiply(theta, 3, out=theta), at)
+    assert not certificate.ok
+    assert certificate.worst.oracle == pytest.approx(4)
+    assert at.tolist() == [1, 2]

@@ -1023,7 +1023,7 @@ def test_tables_of_any_kind():
     assert np.array_equal(in_jax.theta, expected.theta)
 
 
-# ---------------------------------------------------------------------------------------------- errors between processes
+# ------------------------------------------------------------------------------------- errors between processes
 
 
 def test_errors_of_a_run_travel_between_processes():

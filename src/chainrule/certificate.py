@@ -256,6 +256,11 @@ class _Judged:
         random = np.random.default_rng(0)
         return np.ptp([np.real(self.E(_ulp(self.at, random))) for _ in range(5)], axis=0)
 
+    @cached_property
+    def largest(self) -> float:
+        """The largest E, by which it is judged whether an oracle can be sure."""
+        return float(np.max(np.abs(np.real(self.E(self.at)))))
+
 
 @dataclass(frozen=True)
 class _Case:
@@ -291,45 +296,56 @@ def _network_case(
         )
     s = None if weights is None else np.asarray(weights, dtype=np.float64)
 
-    def of_page(net: Network, inputs: Array, t: Array, s: Any, total: Any) -> Any:
-        trace = backprop.forward(net, inputs)
-        return backprop.gradient(net, trace, backprop.error_terms(net, trace, t), s, total)
+    g, E, d = gradient or _g_of_page, error or _E_of_page, input_gradient or _d_of_page
 
-    def E_of_page(net: Network, inputs: Array, t: Array, s: Any, total: Any) -> Any:
-        return backprop.error(net, backprop.forward(net, inputs), t, s, total)
+    def E_of(net: Network) -> Function:
+        return lambda theta: E(net.replace(theta), y_0, t, s, total)
 
-    def by_inputs(net: Network, inputs: Array, t: Array) -> Array:
-        return backprop.input_gradient(net, backprop.error_terms(net, backprop.forward(net, inputs), t))
+    def E_p_of(net: Network) -> Function:
+        return lambda y_0: _E_p_of_page(net, y_0, t)
 
-    def E_p(net: Network, y_0: Array) -> Array:
-        trace = backprop.forward(net, y_0)
-        return net.objective.errors(net.f[net.depth], t, trace.x[-1], trace.y[-1])
-
-    g, E, d = gradient or of_page, error or E_of_page, input_gradient or by_inputs
     bent = _on_kinks(net, y_0, t)
     return _Case(
         by_theta=_Judged(
-            E=lambda theta: E(net.replace(theta), y_0, t, s, total),
+            E=E_of(net),
             g=lambda theta: _flat(net, g(net.replace(theta.copy()), y_0, t, s, total)),
             at=net.theta,
             shaken=lambda theta, random: _flat(
-                net, of_page(net.replace(_ulp(theta, random)), _ulp(y_0, random), _ulp(t, random), s, total)
+                net, _g_of_page(net.replace(_ulp(theta, random)), _ulp(y_0, random), _ulp(t, random), s, total)
             ),
-            on_kinks=[lambda theta, of=of: E(of.replace(theta), y_0, t, s, total) for of in bent],
+            on_kinks=[E_of(held) for held in bent],
         ),
         blocks=tuple(_Block(block.name, block.shape, block.part) for block in net.blocks),
         portable=error is None and net.objective.portable and all(row.portable for row in net.f[1:]),
         patterns=len(t),
         by_inputs=_Judged(
-            E=lambda y_0: E_p(net, y_0),
+            E=E_p_of(net),
             g=lambda y_0: np.asarray(d(net, y_0, t)),
             at=y_0,
-            shaken=lambda y_0, random: by_inputs(
+            shaken=lambda y_0, random: _d_of_page(
                 net.replace(_ulp(net.theta, random)), _ulp(y_0, random), _ulp(t, random)
             ),
-            on_kinks=[lambda y_0, of=of: E_p(of, y_0) for of in bent],
+            on_kinks=[E_p_of(held) for held in bent],
         ),
     )
+
+
+def _E_of_page(net: Network, y_0: Array, t: Array, s: Array | None, total: float | None) -> Array:
+    return backprop.error(net, backprop.forward(net, y_0), t, s, total)
+
+
+def _E_p_of_page(net: Network, y_0: Array, t: Array) -> Array:
+    trace = backprop.forward(net, y_0)
+    return net.objective.errors(net.f[net.depth], t, trace.x[-1], trace.y[-1])
+
+
+def _g_of_page(net: Network, y_0: Array, t: Array, s: Array | None, total: float | None) -> Any:
+    trace = backprop.forward(net, y_0)
+    return backprop.gradient(net, trace, backprop.error_terms(net, trace, t), s, total)
+
+
+def _d_of_page(net: Network, y_0: Array, t: Array) -> Array:
+    return backprop.input_gradient(net, backprop.error_terms(net, backprop.forward(net, y_0), t))
 
 
 def _ulp(a: FloatArray, random: np.random.Generator) -> FloatArray:
@@ -417,7 +433,13 @@ def _function_case(f: Any, gradient: Any, theta: Any) -> _Case:
 
     def flat_gradient(flat: Array) -> FloatArray:
         found = gradient(pack(flat))
-        if isinstance(theta, Mapping) and isinstance(found, Mapping) and found.keys() == theta.keys():
+        if isinstance(theta, Mapping):
+            if not isinstance(found, Mapping) or found.keys() != theta.keys():
+                got = ", ".join(map(str, found)) if isinstance(found, Mapping) else type(found).__name__
+                raise ValueError(
+                    f"gradient must return a dict with the keys of theta, {', '.join(map(str, theta))}; got {got}. "
+                    "Name them alike."
+                )
             found = {name: found[name] for name in theta}
         arrays = [values for _, values in _named(found)]
         shapes = [a.shape for a in arrays]
@@ -429,11 +451,13 @@ def _function_case(f: Any, gradient: Any, theta: Any) -> _Case:
         return np.concatenate([a.ravel() for a in arrays])
 
     at = np.concatenate([values.ravel() for _, values in named])
-    if not np.array_equal(flat_gradient(at), flat_gradient(at), equal_nan=True):
-        raise ValueError(
-            "gradient must return the same for the same theta; got two different ones. Let it depend on theta alone, "
-            "and seed what is random."
-        )
+    for name, function in (("f", lambda flat: f(pack(flat))), ("gradient", flat_gradient)):
+        first = function(at)
+        if not all(np.array_equal(first, function(at), equal_nan=True) for _ in range(4)):
+            raise ValueError(
+                f"{name} must return the same for the same theta; got two different ones. Let it depend on theta "
+                "alone, and seed what is random."
+            )
     by_theta = _Judged(
         E=lambda flat: f(pack(flat)),
         g=flat_gradient,
@@ -538,7 +562,7 @@ class _Judge:
             found.append(self._slope(by_theta, d))
             d[part.start + n] = 0
         names = [block.entry(n) for n in chosen]
-        return self._judge(block.name, size, values[chosen], _stack(found), noise[chosen], names)
+        return self._judge(block.name, size, values[chosen], _stack(found), noise[chosen], names, by_theta.largest)
 
     def _search(self, by_theta: _Judged, part: slice, values: FloatArray) -> list[int]:
         """The entry of a large block that spoils its direction, found by halving; none if the block agrees."""
@@ -578,10 +602,11 @@ class _Judge:
             d[:, k] = 1
             found.append(self._slope(by, d))
         names = [f"y[0][{p},{k}]" for k in columns for p in range(len(y_0))]
-        return self._judge("y[0]", gradient.size, gradient[:, columns].T.ravel(), _stack(found), noise.T.ravel(), names)
+        values = gradient[:, columns].T.ravel()
+        return self._judge("y[0]", gradient.size, values, _stack(found), noise.T.ravel(), names, by.largest)
 
     def _judge(
-        self, name: str, size: int, g: FloatArray, oracle: _Slopes, noise: FloatArray, names: list[str]
+        self, name: str, size: int, g: FloatArray, oracle: _Slopes, noise: FloatArray, names: list[str], E: float
     ) -> tuple[BlockReport, list[Kink]]:
         """Compare entry by entry."""
         largest = float(np.abs(oracle.slope).max(initial=0))
@@ -589,7 +614,9 @@ class _Judge:
         off = np.where(bent, _distance(g, oracle), np.abs(g - oracle.slope))
         off = np.where(np.isnan(off), np.inf, off)
         # Where E bends, an ulp may move the gradient to the other side of the kink; that is no rounding.
-        room = self.tolerance * largest + 32 * noise[~bent].max(initial=0) + 32 * oracle.uncertain
+        # An oracle that is not sure to a thousandth excuses nothing: E is no smooth function there.
+        unsure = np.minimum(32 * oracle.uncertain, 1e-12 + 1e-3 * largest + 1e-6 * E)
+        room = self.tolerance * largest + 32 * noise[~bent].max(initial=0) + unsure
         n = int(np.argmax(off))
         worst = Entry(names[n], float(g[n]), float(oracle.slope[n]))
         relative = float(off[n] / largest) if largest else (0.0 if off[n] == 0 else np.inf)
