@@ -825,7 +825,7 @@ def test_what_cannot_be_judged_is_not_certified():
     def dropout(theta):
         return float(((theta * (random.random(2) > 0.5)) ** 2).sum())
 
-    with pytest.raises(ValueError, match="^f must return the same for the same theta"):
+    with pytest.raises(ValueError, match=r"^f must return the same for the same theta"):
         check(dropout, lambda theta: 4 * theta, at)
     assert not check(lambda theta: float(np.floor(theta).sum()), lambda theta: 0 * theta + 5, at).ok
     with pytest.raises(ValueError, match=r"^gradient must return a dict with the keys of theta, u; got v\."):

@@ -475,7 +475,10 @@ def test_ctrl_c_during_training(here: Path) -> None:
     """Ctrl-C while the progress bar runs on a terminal: exit code 130, one sentence, no file and no trace of one."""
     terminal, its_end = pty.openpty()
     arguments = command(*TRAIN, "-o", "d.safetensors", "--epochs", "100000", "--patience", "0")
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=its_end, env=environment()) as running:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a child of a background job would ignore it
+    running = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=its_end, env=environment())
+    signal.signal(signal.SIGINT, before)
+    with running:
         try:
             os.close(its_end)
             shown = shown_until(terminal, rb"epoch\s.*?[1-9]\d*/100000")
