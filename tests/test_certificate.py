@@ -413,6 +413,27 @@ def test_bends_of_several_layers_at_once_do_not_accuse_the_page(activation: str)
             assert [block.name for block in wrong.blocks if not block.ok] == [block]
 
 
+@pytest.mark.parametrize("activation", SLOPES)
+def test_net_values_that_rounding_leaves_beside_a_kink_do_not_accuse_the_page(activation: str) -> None:
+    """Net values that would be 0 in exact arithmetic are ±1e-16 here, and in complex arithmetic another ±1e-16; that
+    they lie on the kink is seen, and f' of whichever side the page is on is accepted. So with targets that are outputs
+    but for an ulp, under the absolute error.
+    """
+    for seed in range(10):
+        random = np.random.default_rng(seed)
+        net = Network([5, 8, 3], activations=[activation, "identity"], objective="absolute", seed=seed)
+        inputs = random.normal(size=(1, 5))
+        net.b[1] = random.normal(size=8)
+        net.w[1][:, 4] = -(net.w[1][:, :4] @ inputs[0, :4] + net.b[1]) / inputs[0, 4]
+        trace = forward(net, inputs)
+        assert 0 < np.abs(trace.x[1]).max() < 1e-15
+        targets = trace.y[2] * (1 + EPS * np.array([1, 0, -1]))
+        certificate = check(net, inputs, targets)
+        assert certificate.ok, str(certificate)
+        assert {"b[1][0]", "b[2][2]", "w[1][7,4]"} <= {kink.name for kink in certificate.kinks}
+        assert not check(net, inputs, targets, gradient=spoiled("b[1]", 0, 20.0, net.theta)).ok
+
+
 def test_smooth_places_of_bent_functions_are_no_kinks() -> None:
     """relu, leaky_relu and selu off their kinks, elu and Huber on theirs, where only f'' or the residual's slope jumps,
     and a bias of 0 that no penalty counts, are not reported.
@@ -462,6 +483,28 @@ def test_reported_error_must_be_the_function_differentiated(name: str) -> None:
     assert wrong.reported.gradient == good.reported.gradient
     assert wrong.reported.oracle != pytest.approx(good.reported.oracle, rel=1e-3)
     assert pytest.approx(float(WRONG_E[name](*arguments, None)), rel=1e-15) == wrong.E
+
+
+def test_reported_error_may_be_any_python() -> None:
+    """An error that gives a float of Python cannot take complex steps; differences are used."""
+    net = Network([3, 4, 2], seed=1)
+    certificate = check(net, *patterns(net), error=lambda *given: float(E_of_page(*given)))
+    assert certificate.ok
+    assert certificate.oracle == "central differences"
+
+
+def test_error_is_evaluated_as_it_is_reported() -> None:
+    """An E that says one thing to the oracle and another to the user is caught, though every derivative is right."""
+    net = Network([3, 4, 2], seed=1)
+
+    def two_faced(net: Network, *rest: Any) -> Any:
+        E = E_of_page(net, *rest)
+        return E if np.iscomplexobj(E) else 2 * E
+
+    certificate = check(net, *patterns(net), error=two_faced, oracle="complex step")
+    assert all(block.ok for block in certificate.blocks)
+    assert not certificate.reported_ok
+    assert not certificate.ok
 
 
 def test_reported_error_is_checked_on_a_kink_too() -> None:

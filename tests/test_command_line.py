@@ -9,6 +9,7 @@ import json
 import os
 import pty
 import re
+import resource
 import select
 import signal
 import stat
@@ -521,7 +522,7 @@ USED_WRONGLY: dict[str, tuple[list[str], int, str]] = {
     "hidden, 0": ([*TRAIN, "--hidden", "4,0"], 2, "got '4,0'. For two layers"),
     "hidden, a gap": ([*TRAIN, "--hidden", "4,,4"], 2, "got '4,,4'"),
     "hidden, negative": ([*TRAIN, "--hidden=-4"], 2, "got '-4'"),
-    "hidden, too many": ([*TRAIN, "--hidden", "1000000000000000"], 1, "memory must hold"),
+    "hidden, too many": ([*TRAIN, "--hidden", "1000000000000000"], 2, "sizes must give a network of at most"),
     "epochs, a word": ([*TRAIN, "--epochs", "many"], 2, "'many' is not a valid integer"),
     "epochs, 0": ([*TRAIN, "--epochs", "0"], 2, "epochs must be"),
     "batch size, negative": (
@@ -798,6 +799,13 @@ def test_a_model_of_hostile_words_is_shown_harmlessly(run: Run, here: Path) -> N
     table.to_csv("n.csv", index=False)
     assert_refused(run("predict", "n.safetensors", "n.csv"), 3, r"\x1b[2J")
     assert strict(run("inspect", "n.safetensors", "--json").out)["inputs"][0] == nasty
+    table.columns = [*load("m.safetensors").names, "t\x1b[2J"]
+    table.to_csv("n.csv", index=False)
+    for arguments in (["train", "n.csv", "-t", "t\x1b[2J", *FAST, "-o", "o"], ["evaluate", "o", "n.csv"]):
+        done = run(*arguments)
+        assert done.code == 0
+        assert_tidy(done.out)
+        assert r"t\x1b[2J: " in done.out
 
 
 def test_printable_leaves_plain_text_alone() -> None:
@@ -963,18 +971,21 @@ def test_debug_shows_the_traceback(here: Path) -> None:
 
 
 def best_of(tries: int, arguments: list[str]) -> float:
-    """Seconds of the fastest run of a process: whatever else the machine does can only make a run slower."""
+    """Seconds of the processor that the fastest run of a process takes.
+
+    Start-up waits for nothing, so that on an idle machine this is the time that passes; whatever else a machine does
+    can only make that longer, and says nothing about Chainrule.
+    """
     seconds = []
     for _ in range(tries):
-        started = time.perf_counter()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run(arguments, check=True, capture_output=True, env=environment())
-        seconds.append(time.perf_counter() - started)
-        if seconds[-1] < 0.1:
-            break
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     return min(seconds)
 
 
 def test_help_is_there_at_once() -> None:
     """chainrule --help takes less than 0.5 s, and importing chainrule less than 0.2 s."""
-    assert best_of(8, command("--help")) < 0.5
-    assert best_of(8, [sys.executable, "-c", "import chainrule"]) < 0.2
+    assert best_of(5, command("--help")) < 0.5
+    assert best_of(5, [sys.executable, "-c", "import chainrule"]) < 0.2

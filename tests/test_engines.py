@@ -262,6 +262,9 @@ def test_networks_are_left_alone(name):
     net, inputs, t, _ = case()
     before = net.theta.copy()
     state = engine.prepare(net, source(net, inputs, t), RULES["gradient_descent"])
+    net.theta[:] = 0
+    assert np.array_equal(engine.network(state).theta, before)
+    net.theta[:] = before
     engine.epoch(state, np.arange(23), [0.1])
     assert np.array_equal(net.theta, before)
     handed_out = engine.network(state)

@@ -299,7 +299,9 @@ def test_held_out_rows_take_no_part(model: Model, table: pd.DataFrame) -> None:
     for rows, column in ((into, "running"), (stopping, "validation")):
         spoiled = table.copy()
         spoiled.loc[rows, "gain"] = -spoiled.loc[rows, "gain"]
-        other = Model.fit(spoiled, TARGETS, **FAST)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", WorseThanConstant)
+            other = Model.fit(spoiled, TARGETS, **FAST)
         assert getattr(report_of(other).history, column) != getattr(report_of(model).history, column)
 
 
@@ -759,10 +761,10 @@ ONE_LAYER = {"activations": ["identity"], "bias": [True]}
 HOSTILE: dict[str, tuple[tuple[dict[str, Any], dict[str, Any]], str]] = {
     "huge sizes": (
         network(sizes=[10**9, 10**9], **ONE_LAYER),
-        "theta must have shape (1000000001000000000,); got (13,)",
+        "sizes must give a network of at most 68,719,476,736 parameters; got 1e+18",
     ),
     "huge hidden layer": (network(sizes=[2, 10**9, 1]), "theta must have shape (4000000001,)"),
-    "sizes beyond 64 bits": (network(sizes=[10**30, 10**30], **ONE_LAYER), "theta must have shape"),
+    "sizes beyond 64 bits": (network(sizes=[10**30, 10**30], **ONE_LAYER), "sizes must give a network of at most"),
     "60,000 layers": (network(sizes=[1] * 60_000), "one activation for each of the layers 1 to 59999; got 2"),
     "60,000 layers of nothing": (network(sizes=[0] * 60_000), "sizes must be"),
     "negative size": (network(sizes=[2, -3, 1]), "sizes must be two or more whole numbers from 1 up"),

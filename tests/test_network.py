@@ -553,7 +553,7 @@ def spoilt(**changes):
         ),
         (spoilt(sizes="abc"), "sizes must be two or more whole numbers"),
         (spoilt(sizes=[3, 4, 3]), "theta must have shape (31,); got (26,)."),
-        (spoilt(sizes=[2**62, 2**62, 2]), "theta must have shape "),
+        (spoilt(sizes=[2**62, 2**62, 2]), "sizes must give a network of at most "),
         (spoilt(sizes=[1] * 100_000), "activations must name one activation for each of the layers 1 to 99999; got 2."),
         (spoilt(activations=["tanh", "__import__('os')"]), "activation must be one of identity, "),
         (spoilt(activations=["tanh", 3]), "activation must be one of identity, "),

@@ -416,6 +416,22 @@ def test_diverged(dtype):
     assert diverged.history.seconds > 0
 
 
+def test_diverged_keeps_the_last_weights_not_the_best():
+    """What Diverged keeps are the last finite weights, also in the middle of an epoch and where validation liked
+    earlier ones better: here pattern 2 overflows, so they are those after patterns 0 and 1.
+    """
+    start = Network.from_weights([[[0.5]]], activations="identity")
+    inputs, targets = np.array([[1.0], [2.0], [1e200], [3.0]]), np.ones((4, 1))
+    before, _ = train(
+        start, inputs[:2], targets[:2], learning_rate=0.1, epochs=1, batch_size=1, shuffle=False, warn=False
+    )
+    with pytest.raises(Diverged) as caught:
+        train(start, inputs, targets, batch_size=1, shuffle=False, validation=([[1.0]], [[0.5]]))
+    assert (caught.value.epoch, caught.value.history.best_epoch) == (1, 0)
+    assert np.array_equal(caught.value.network.theta, before.theta)
+    assert not np.array_equal(before.theta, start.theta)
+
+
 def test_diverged_says_so():
     """The sentence of Diverged says what was too large, where, and what to do; it survives pickling."""
     start, inputs, targets = exploding()

@@ -63,7 +63,8 @@ class BlockReport:
 class Kink:
     """An entry at which E bends: any value between the slopes on its two sides is accepted as its derivative.
 
-    Where bends of several layers meet, so is the value that f' from the left gives at each of them.
+    Where several bends meet, so is the value that each f' gives there: from the left on a kink itself, and on one side
+    where rounding leaves a net value beside it.
     """
 
     name: str
@@ -248,7 +249,7 @@ class _Judged:
     g: Function
     at: FloatArray
     shaken: Callable[[FloatArray, np.random.Generator], FloatArray]  # g when all it is made from moves by one ulp
-    on_kinks: Sequence[Function] = ()  # E held on its kinks, and E continued from the left of them
+    on_kinks: Sequence[Function] = ()  # E held on its kinks, and E continued as each f' says
 
     @cached_property
     def noise(self) -> Array:
@@ -374,31 +375,36 @@ def _flat(net: Network, g: Any) -> FloatArray:
 def _on_kinks(net: Network, y_0: FloatArray, t: FloatArray) -> tuple[Network, ...]:
     """Two networks for the complex step where some net value, residual or penalized weight lies on a kink, else none.
 
-    On a kink the sign of the imaginary part decides the side. In both networks the real part stays exactly there,
-    whatever rounding does to sums of complex numbers; in the second every f goes on straight from the left.
+    On a kink the sign of the imaginary part decides the side. In the first network the real part is held exactly there,
+    so that E has both its sides. In the second it is held where real numbers put it, whatever rounding does to sums of
+    complex ones, and every f goes on straight from the left of a kink: its slopes are those that each f' says.
     """
     trace = backprop.forward(net, y_0)
-    both, left, found = net.copy(), net.copy(), bool(net.l1 and (net.theta == 0).any())
+    both, said, found = net.copy(), net.copy(), bool(net.l1 and (net.theta == 0).any())
     for i in range(1, net.depth + 1):
-        terms = np.abs(trace.y[i - 1]) @ np.abs(net.w[i]).T + (0 if net.b[i] is None else np.abs(net.b[i]))
+        x, terms = (
+            trace.x[i],
+            np.abs(trace.y[i - 1]) @ np.abs(net.w[i]).T + np.abs(0.0 if net.b[i] is None else net.b[i]),
+        )
         for kink in net.f[i].kinks:
-            on = np.abs(trace.x[i] - kink) <= CLOSE * (terms + abs(kink))
+            on = np.abs(x - kink) <= CLOSE * (terms + abs(kink))
             found |= bool(on.any())
             both.f = (*both.f[:i], _held(both.f[i], on, kink), *both.f[i + 1 :])
-            left.f = (*left.f[:i], _from_left(_held(left.f[i], on, kink), on), *left.f[i + 1 :])
+            said.f = (*said.f[:i], _from_left(_held(said.f[i], on, x), x == kink), *said.f[i + 1 :])
     for kink in net.objective.kinks:
         on = np.abs(t - trace.y[-1] - kink) <= CLOSE * (np.abs(t) + np.abs(trace.y[-1]) + abs(kink))
         found |= bool(on.any())
-        both.objective = left.objective = _held_residual(both.objective, on, kink)
-    return (both, left) if found else ()
+        both.objective = _held_residual(both.objective, on, t - kink)
+        said.objective = _held_residual(said.objective, on, trace.y[-1])
+    return (both, said) if found else ()
 
 
-def _held(row: Activation, on: Array, kink: float) -> Activation:
-    return replace(row, f=lambda x: row.f(np.where(on, kink + 1j * x.imag, x)), check=False)
+def _held(row: Activation, on: Array, real: Any) -> Activation:
+    return replace(row, f=lambda x: row.f(np.where(on, real + 1j * x.imag, x)), check=False)
 
 
-def _held_residual(row: Objective, on: Array, kink: float) -> Objective:
-    return replace(row, loss=lambda t, y: row.loss(t, np.where(on, t - kink + 1j * y.imag, y)), check=False)
+def _held_residual(row: Objective, on: Array, real: Array) -> Objective:
+    return replace(row, loss=lambda t, y: row.loss(t, np.where(on, real + 1j * y.imag, y)), check=False)
 
 
 def _from_left(row: Activation, on: Array) -> Activation:
@@ -609,7 +615,7 @@ class _Judge:
         self, name: str, size: int, g: FloatArray, oracle: _Slopes, noise: FloatArray, names: list[str], E: float
     ) -> tuple[BlockReport, list[Kink]]:
         """Compare entry by entry."""
-        largest = float(np.abs(oracle.slope).max(initial=0))
+        largest = float(np.abs([oracle.slope, oracle.left, oracle.right, oracle.chosen]).max(initial=0))
         bent = np.ptp([oracle.left, oracle.right, oracle.chosen], axis=0) > 1e-9 * largest
         off = np.where(bent, _distance(g, oracle), np.abs(g - oracle.slope))
         off = np.where(np.isnan(off), np.inf, off)

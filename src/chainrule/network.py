@@ -21,6 +21,9 @@ from chainrule.activations import ACTIVATIONS, Activation, activation, primitive
 from chainrule.notation import Array
 from chainrule.objective import OBJECTIVES, Objective, objective, penalty
 
+MOST_PARAMETERS = 2**36
+"""More than any machine's memory holds today; beyond it sizes are a slip, or a hostile file."""
+
 
 class Block(NamedTuple):
     """Where w[i] or b[i] stands in θ."""
@@ -143,6 +146,11 @@ class Network:
         self.l1, self.l2 = _penalty("l1", l1), _penalty("l2", l2)
         self.penalize_bias = _flag("penalize_bias", penalize_bias)
         self.blocks = tuple(_blocks(self.sizes, self.bias))
+        if self.n_parameters > MOST_PARAMETERS:
+            raise ValueError(
+                f"sizes must give a network of at most {MOST_PARAMETERS:,} parameters; got {self.n_parameters:.3g}. "
+                "Use fewer nodes."
+            )
 
     @classmethod
     def from_weights(

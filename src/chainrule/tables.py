@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     import narwhals as nw
     import pyarrow as pa
 
+SPLIT = 0x5B117
+"""Keeps the stream of a split apart from the one that a user's own generator draws from the same seed."""
+
 EXACT = 2**53
 """The largest size up to which float64 tells every whole number from its neighbours."""
 
@@ -209,7 +212,7 @@ def match(table: Table, names: Sequence[str]) -> Table:
 def split(rows: int, *, held_out: float = 0.2, seed: int = 0) -> tuple[Array, Array]:
     """Divide the row numbers 0 … rows-1 at random into those to train on and those held out.
 
-    Each row draws 64 random bits (PCG64 started from `seed`, whose stream is the same in every version of NumPy), and
+    Each row draws 64 random bits (PCG64 from `seed` and a number of its own, the same in every NumPy), and
     the rows that drew the smallest numbers are held out: round(held_out * rows) of them, but at least one, and at
     least one is left to train on. The same rows and seed give the same split everywhere.
 
@@ -233,7 +236,7 @@ def split(rows: int, *, held_out: float = 0.2, seed: int = 0) -> tuple[Array, Ar
         raise ValueError(f"seed must be 0 or more; got {seed}. Pass another one.")
     if rows < 2:
         raise BadData(f"a table must have 2 rows or more to be split; got {rows}. Add rows.")
-    order = np.argsort(np.random.PCG64(seed).random_raw(rows), kind="stable")
+    order = np.argsort(np.random.PCG64([seed, SPLIT]).random_raw(rows), kind="stable")
     count = min(max(round(held_out * rows), 1), rows - 1)
     return np.sort(order[count:]), np.sort(order[:count])
 
