@@ -32,13 +32,6 @@ from random_networks import Case, random_case
 
 TARGET = {"complex step": 1e-12, "central differences": 1e-7, "jax.grad": 1e-13}
 
-QUICK = {
-    "xla_backend_optimization_level": 0,
-    "xla_llvm_disable_expensive_passes": True,
-    "xla_cpu_use_fusion_emitters": False,
-}
-"""Each network is compiled once and run once, so that compiling is what takes the time."""
-
 Gradients = dict[str, np.ndarray]
 """By the name of their block: w[i], b[i], y[0]."""
 
@@ -82,8 +75,7 @@ def by_jax(case: Case) -> Gradients:
         _, pull = jax.vjp(E, theta, inputs)
         return pull((1.0, 0.0))[0], pull((0.0, 1.0))[1]
 
-    compiled = jax.jit(gradients).lower(net.theta, inputs).compile(compiler_options=QUICK)
-    g, d = (np.asarray(found) for found in compiled(net.theta, inputs))
+    g, d = (np.asarray(found) for found in jax.jit(gradients)(net.theta, inputs))
     return {block.name: g[block.part] for block in net.blocks} | {"y[0]": d}
 
 

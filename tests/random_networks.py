@@ -32,6 +32,9 @@ BENDS = {"elu": (0.0,), "softsign": (0.0,)}
 AWAY = 2e-3
 """How far net values and residuals stay from a bend."""
 
+LARGEST = (3.0, 2.0)
+"""Bounds of the net values, the second for exp. Beyond 3, jax.grad's 1 - tanh^2 loses digits that the page keeps."""
+
 ALIVE = 1e-5
 """Least slope of E along a block, and of E_p along the inputs: with less, a network is as good as dead."""
 
@@ -102,7 +105,7 @@ def _of_usual_size(net: Network, inputs: np.ndarray, random: np.random.Generator
         for values in (net.w[i], net.b[i]):
             if values is not None:
                 values[:] += np.copysign(0.01, values)
-        bound = 2.0 if net.f[i].name == "exp" else 5.0
+        bound = LARGEST[net.f[i].name == "exp"]
         x = y @ net.w[i].T + (0 if net.b[i] is None else net.b[i])
         shrink = bound / max(bound, np.abs(x).max())
         net.w[i] *= shrink

@@ -86,7 +86,7 @@ def test_page_agrees_with_jax_on_every_objective_and_output(goal: str, output: s
     """jax.grad of the page's E in float64 gives the page's gradient, and of E_p its input gradient, to 1e-13 of the
     block's largest entry, which leaves rounding alone. (benchmarks/certificate.py does 2,000 networks.)
     """
-    case = random_case(PAIRS.index((goal, output)), largest=8, deepest=2)
+    case = random_case(PAIRS.index((goal, output)), largest=8, deepest=2 if goal == "sse" else 1)
     net, inputs, t, s = case.arguments
     assert (net.objective.name, net.f[-1].name) == (goal, output)
 
@@ -99,9 +99,7 @@ def test_page_agrees_with_jax_on_every_objective_and_output(goal: str, output: s
         _, pull = jax.vjp(E, theta, inputs)
         return pull((1.0, 0.0))[0], pull((0.0, 1.0))[1]
 
-    quick = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
-    compiled = jax.jit(gradients).lower(net.theta, inputs).compile(compiler_options=quick)
-    g, d = (np.asarray(found) for found in compiled(net.theta, inputs))
+    g, d = (np.asarray(found) for found in jax.jit(gradients)(net.theta, inputs))
     e = error_terms(net, forward(net, inputs), t)
     page = of_page(net, inputs, t, s, case.total).theta
     for block in net.blocks:

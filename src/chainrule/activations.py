@@ -311,17 +311,18 @@ def _softsign(x: Array, p: Primitives) -> Array:
 def softmax_parts(x: Array) -> tuple[Array, Array, Array]:
     """Softmax of each row in three parts that keep small numbers: y, 1 - y, and -log y, each (patterns, nodes).
 
-    The largest entries of a row, c of them, have z = exp(x - max) = 1; adding the rest first keeps 1 - y and log y
-    accurate where y is within rounding of 1.
+    Entries at the largest net value have z = exp(x - max) = 1; summing their z - 1 with the z of the rest
+    keeps 1 - y and log y accurate where y is within rounding of 1. Each part is the same function of x whatever max and
+    top are, so that a compiler may round x in two ways, and autograd may differentiate max as it likes.
     """
     p = primitives(x)
     largest = x.max(axis=-1, keepdims=True)
-    z = p.exp(x - largest)
-    top = x == largest
-    rest = p.where(top, p.full_like(z, 0.0), z).sum(axis=-1, keepdims=True)
-    more = p.where(top, p.full_like(z, 1.0), 0.0).sum(axis=-1, keepdims=True) - 1 + rest
+    top, below = x == largest, x - largest
+    z, less = p.exp(below), p.expm1(below)
+    count = p.where(top, p.full_like(z, 1.0), 0.0).sum(axis=-1, keepdims=True)
+    more = p.where(top, less, z).sum(axis=-1, keepdims=True) + (count - 1)
     total = 1 + more
-    return z / total, p.where(top, more, total - z) / total, p.log1p(more) + (largest - x)
+    return z / total, p.where(top, more - less, total - z) / total, p.log1p(more) - below
 
 
 def _softmax_prime(x: Array, p: Primitives) -> Array:
