@@ -393,21 +393,22 @@ def test_kink_of_l1_is_reported(oracle: str) -> None:
         assert check(net, inputs, targets, oracle=oracle, gradient=spoiled("w[1]", (0, 1), off, net.theta)).ok == ok
 
 
+@pytest.mark.parametrize("oracle", ["complex step", "central differences"])
 @pytest.mark.parametrize("activation", SLOPES)
-def test_bends_of_several_layers_at_once_do_not_accuse_the_page(activation: str) -> None:
+def test_bends_of_several_layers_at_once_do_not_accuse_the_page(activation: str, oracle: str) -> None:
     """In a fresh network, whose biases are 0, a pattern of zeros puts every net value on the kink. Along one weight the
     slopes of E on both sides then need not enclose what f' from the left gives; the page is accepted all the same, and
     a wrong number is not.
     """
-    for seed in range(5):
-        net = Network([3, 6, 5, 4, 2], activations=[activation] * 3 + ["identity"], seed=seed)
+    for seed in range(2):
+        net = Network([3, 5, 4, 3, 2], activations=[activation] * 3 + ["identity"], seed=seed)
         inputs, targets = patterns(net, seed=seed)
         inputs[0] = 0
-        certificate = check(net, inputs, targets)
+        certificate = check(net, inputs, targets, oracle=oracle)
         assert certificate.ok, str(certificate)
         assert {kink.name.split("[")[0] for kink in certificate.kinks} == {"b", "y"}
         for block, place, off in (("b[2]", 1, 50.0), ("w[2]", (0, 0), 1e-4)):
-            wrong = check(net, inputs, targets, gradient=spoiled(block, place, off, net.theta))
+            wrong = check(net, inputs, targets, oracle=oracle, gradient=spoiled(block, place, off, net.theta))
             assert [block.name for block in wrong.blocks if not block.ok] == [block]
 
 
@@ -630,6 +631,17 @@ def test_saturated_network_is_not_accused(activation: str, size: float) -> None:
     for oracle in ("complex step", "central differences"):
         certificate = check(net, inputs, targets, oracle=oracle)
         assert certificate.ok, str(certificate)
+
+
+def test_derivatives_too_small_for_the_complex_step_are_not_accused() -> None:
+    """tanh' at 300 is 1e-260, which the complex step cannot tell from 0; the page can, and is right."""
+    net = Network([1, 2, 1], seed=1)
+    net.w[1] = np.array([[300.0], [-301.0]])
+    inputs, targets = np.ones((1, 1)), np.ones((1, 1))
+    assert 0 < np.abs(of_page(net, inputs, targets, None, None).w[1]).max() < 1e-250
+    certificate = check(net, inputs, targets)
+    assert certificate.ok, str(certificate)
+    assert not check(net, inputs, targets, gradient=spoiled("w[1]", (1, 0), 1e-100)).ok
 
 
 @pytest.mark.parametrize("goal", ["sse", "huber", "cross_entropy", "poisson", "absolute"])

@@ -373,24 +373,23 @@ def _flat(net: Network, g: Any) -> FloatArray:
 
 
 def _on_kinks(net: Network, y_0: FloatArray, t: FloatArray) -> tuple[Network, ...]:
-    """Two networks for the complex step where some net value, residual or penalized weight lies on a kink, else none.
+    """Two networks where some net value, residual or penalized weight lies on a kink, else none.
 
-    On a kink the sign of the imaginary part decides the side. In the first network the real part is held exactly there,
-    so that E has both its sides. In the second it is held where real numbers put it, whatever rounding does to sums of
-    complex ones, and every f goes on straight from the left of a kink: its slopes are those that each f' says.
+    For the complex step the sign of the imaginary part decides the side of a kink. In the first network the real part
+    is held exactly there, so that E has both its sides. In the second it is held where real numbers put it, whatever
+    rounding does to sums of complex ones, and every f goes on straight across the kink from the side on which the net
+    value lies, the left if on neither: its slopes are those that each f' says.
     """
     trace = backprop.forward(net, y_0)
     both, said, found = net.copy(), net.copy(), bool(net.l1 and (net.theta == 0).any())
     for i in range(1, net.depth + 1):
-        x, terms = (
-            trace.x[i],
-            np.abs(trace.y[i - 1]) @ np.abs(net.w[i]).T + np.abs(0.0 if net.b[i] is None else net.b[i]),
-        )
+        x, b = trace.x[i], 0.0 if net.b[i] is None else net.b[i]
+        terms = np.abs(trace.y[i - 1]) @ np.abs(net.w[i]).T + np.abs(b)
         for kink in net.f[i].kinks:
             on = np.abs(x - kink) <= CLOSE * (terms + abs(kink))
             found |= bool(on.any())
             both.f = (*both.f[:i], _held(both.f[i], on, kink), *both.f[i + 1 :])
-            said.f = (*said.f[:i], _from_left(_held(said.f[i], on, x), x == kink), *said.f[i + 1 :])
+            said.f = (*said.f[:i], _straight(said.f[i], on, x, kink), *said.f[i + 1 :])
     for kink in net.objective.kinks:
         on = np.abs(t - trace.y[-1] - kink) <= CLOSE * (np.abs(t) + np.abs(trace.y[-1]) + abs(kink))
         found |= bool(on.any())
@@ -399,19 +398,28 @@ def _on_kinks(net: Network, y_0: FloatArray, t: FloatArray) -> tuple[Network, ..
     return (both, said) if found else ()
 
 
+def _hold(z: Array, on: Array, real: Any) -> Array:
+    return np.where(on, real + 1j * z.imag, z) if np.iscomplexobj(z) else z
+
+
 def _held(row: Activation, on: Array, real: Any) -> Activation:
-    return replace(row, f=lambda x: row.f(np.where(on, real + 1j * x.imag, x)), check=False)
+    return replace(row, f=lambda z: row.f(_hold(z, on, real)), check=False)
 
 
 def _held_residual(row: Objective, on: Array, real: Array) -> Objective:
-    return replace(row, loss=lambda t, y: row.loss(t, np.where(on, real + 1j * y.imag, y)), check=False)
+    return replace(row, loss=lambda t, y: row.loss(t, _hold(y, on, real)), check=False)
 
 
-def _from_left(row: Activation, on: Array) -> Activation:
-    def f(x: Array) -> Array:  # f takes conjugates to conjugates, so that the left side serves for both
-        right = on & (x.imag > 0)
-        y = row.f(np.where(right, x.conj(), x))
-        return np.where(right, y.conj(), y)
+def _straight(row: Activation, on: Array, x: Array, kink: float) -> Activation:
+    def f(z: Array) -> Array:
+        z = _hold(z, on, x)
+        if np.iscomplexobj(z):  # f takes conjugates to conjugates, so that one side serves for both
+            across = on & (x == kink) & (z.imag > 0)
+            y = row.f(np.where(across, z.conj(), z))
+            return np.where(across, y.conj(), y)
+        across = on & (np.where(x > kink, kink - z, z - kink) > 0)  # reflected in the point of the kink
+        y = row.f(np.where(across, 2 * kink - z, z))
+        return np.where(across, 2 * row.f(np.full_like(z, kink)) - y, y)
 
     return replace(row, f=f, check=False)
 
@@ -550,7 +558,10 @@ class _Judge:
             return _Slopes(right, np.full_like(right, UNDERFLOW), left, right, chosen)
         found = central_difference(judged.E, judged.at, d, judged.noise)
         left, right = (np.where(found.kinked, side, found.slope) for side in (found.left, found.right))
-        return _Slopes(found.slope, found.uncertainty, left, right, found.slope)
+        chosen = found.slope
+        if judged.on_kinks:
+            chosen = central_difference(judged.on_kinks[1], judged.at, d, judged.noise).slope
+        return _Slopes(found.slope, found.uncertainty, left, right, chosen)
 
     def _block(
         self, by_theta: _Judged, block: _Block, g: FloatArray, noise: FloatArray, complete: bool
