@@ -27,6 +27,8 @@ myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
 napoleon_google_docstring = False
+# Several classes have attributes of one name, such as rows; a type in a docstring then points to none of them.
+suppress_warnings = ["ref.python"]
 
 html_theme = "furo"
 html_title = f"Chainrule {release}"

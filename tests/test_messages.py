@@ -12,6 +12,9 @@ from typing import NamedTuple
 
 import pytest
 
+from chainrule.tables.columns import Facts, _Sentences
+from chainrule.tables.table import Table
+
 SOURCES = Path(__file__).parent.parent / "src" / "chainrule"
 
 IS_ERROR = re.compile(r"(\w+\.)?(\w*Error|BadData|BadFile|fail)")
@@ -31,6 +34,9 @@ OTHER_FORMS = {
     "It is write-protected": "the reason in such a sentence",
     "{otherwise}": "the reason in such a sentence",
     "validation {error}": "a sentence of the template, with the word of which it speaks in front",
+    "{kind.problem}": "a sentence that was made when the column was read, see below",
+    "{unusable[0][1] + ": "the same, and which other columns",
+    "{str(error)}": "a sentence of the template, which the command line says too",
 }
 
 
@@ -134,6 +140,20 @@ def test_every_exception_to_the_template_is_needed() -> None:
     """The list of other forms holds nothing that no message uses."""
     everything = [text for message in ALL for text in message.texts]
     assert [part for part in OTHER_FORMS if not any(part in text for text in everything)] == []
+
+
+def test_what_is_said_of_a_column_is_of_the_template() -> None:
+    """The sentences that are kept until a column is used are like those that are said at once."""
+    where = Table(("a",), None, first_row=1).where
+    tallies = dict.fromkeys(("known", "comma", "large", "not ."), (3, 17, "x"))
+    says = [_Sentences("a column", Facts("text", 20, tallies), where)]
+    says.append(_Sentences("a column", Facts("text", 20, {"known": (3, 17, "x")}), where))
+    said = [says[0].date(), says[0].other(), says[0].mixed(), says[0].ambiguous(), says[0].too_many()]
+    said += [says[0].not_exact(), *(say.typo("not .") for say in says)]
+    made = {name for name in vars(_Sentences) if not name.startswith("_") and callable(getattr(_Sentences, name))}
+    assert made == {"date", "other", "mixed", "ambiguous", "too_many", "not_exact", "typo"}
+    assert len(set(said)) == 8
+    assert [fault for text in said for fault in faults(Message("columns.py", 1, [text]))] == []
 
 
 BAD = {

@@ -19,8 +19,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from chainrule import tables
-from chainrule.tables import BadData, Scaling, Table, match, read_table, require_finite, split
+from chainrule.tables import BadData, Scaling, Table, columns, frames, match, read_table, require_finite, split
 
 nan, inf = math.nan, math.inf
 EPS = float(np.finfo(np.float64).eps)
@@ -34,16 +33,16 @@ def sentence(error: pytest.ExceptionInfo[BadData]) -> str:
     assert " must " in message
     assert message.endswith((".", "?"))
     assert "\n" not in message
-    assert len(message) < 500
+    assert len(message) < 600
     assert error.value.__cause__ is None
     assert error.value.__suppress_context__ or error.value.__context__ is None
     return message
 
 
 def refused(table: object) -> str:
-    """Read a table that must be refused and return the sentence."""
+    """Read a table that must be refused, at once or when its columns are used, and return the sentence."""
     with pytest.raises(BadData) as error:
-        read_table(table)
+        read_table(table).require_usable()
     return sentence(error)
 
 
@@ -79,6 +78,20 @@ GOOD_FILES = {
     ),
     "large numbers with an exponent": ("a,b\n1e20,1\n9007199254740993.0,2\n", [[1e20, 1], [2**53, 2]]),
     "leading zeros": ("a,b\n007,08.5\n", [[7, 8.5]]),
+    "comma for thousands": ('a,b\n1,2\n"1,000",2\n', [[1, 2], [1000, 2]]),
+    "no-break space at the end": ("a,b\n1,2\n3\u00a0,2\n", [[1, 2], [3, 2]]),
+    "UTF-16": ("a,b\n1,2\n".encode("utf-16"), [[1, 2]]),
+    "comment above the header": ("# by me\na,b\n1,2\n", [[1, 2]]),
+    "semicolons": ("a;b\n1;2\n", [[1, 2]]),
+    "semicolons, decimal commas": ("a;b\n1,5;2,5\n", [[1.5, 2.5]]),
+    "tabs": ("a\tb\n1\t2\n", [[1, 2]]),
+    "bars": ("a|b\n1|2\n", [[1, 2]]),
+    "blanks": ("a b\n1  2\n", [[1, 2]]),
+    "booleans of 0 and 1 beside words": ("a,b\n1,2\ntrue,3\n0,4\n", [[1, 2], [1, 3], [0, 4]]),
+    "texts": ("a,b\nRome,1\n Paris ,2\n,3\nRome,4\n", [[1, 1], [0, 2], [nan, 3], [1, 4]]),
+    "text among booleans": ("a,b\ntrue,2\nmaybe,3\n", [[1, 2], [0, 3]]),
+    "a cell over two lines": ('a,b\n1,2\n"3\n4",5\n', [[0, 2], [1, 5]]),
+    "the last known cell a text": ("a,b\nNA,2\nx,2\n", [[nan, 2], [0, 2]]),
 }
 
 
@@ -102,52 +115,24 @@ def test_one_column_and_a_path_as_text_will_do(tmp_path):
     assert read_table(str(path)).values.tolist() == [[1.0], [2.0]]
 
 
-numeric = "Drop the column, or turn it into plain numbers such as 1234.5."
 BAD_FILES = {
     "empty": ("", "towns.csv must have a header line and rows; got an empty file."),
     "only newlines": ("\n\r\n\n", "towns.csv must have a header line and rows; got an empty file."),
     "header alone": ("a,b\n", "towns.csv must have rows below its header; got the header alone."),
     "header alone without newline": ("a,b", "towns.csv must have rows below its header; got the header alone."),
-    "text": (
-        "city,a\nRome,1\nParis,2\n",
-        f"column 'city' must be numeric; row 1 (line 2 of towns.csv) holds 'Rome'. {numeric}",
-    ),
-    "one text among numbers": ("a,b\n" + "1,2\n" * 20 + "n/a?,2\n", "row 21 (line 22 of towns.csv) holds 'n/a?'."),
-    "the same below a gap": ("a,b\nNA,2\nx,2\n", "row 2 (line 3 of towns.csv) holds 'x'."),
-    "the same after a blank line": ("a,b\n1,2\n\n\nx,2\n", "row 2 (line 5 of towns.csv) holds 'x'."),
-    "decimal comma in quotes": ('a,b\n1,2\n"12,5",2\n', "row 2 (line 3 of towns.csv) holds '12,5'."),
-    "comma for thousands": ('a,b\n1,2\n"1,000",2\n', "row 2 (line 3 of towns.csv) holds '1,000'."),
-    "space for thousands": ("a,b\n1,2\n1 234,2\n", "row 2 (line 3 of towns.csv) holds '1 234'."),
-    "no-break space": ("a,b\n1,2\n1\u00a0234,2\n", "row 2 (line 3 of towns.csv) holds '1\\xa0234'."),
-    "no-break space at the end": ("a,b\n1,2\n3\u00a0,2\n", "row 2 (line 3 of towns.csv) holds '3\\xa0'."),
-    "underscore": ("a,b\n1,2\n1_000,2\n", "row 2 (line 3 of towns.csv) holds '1_000'."),
-    "hexadecimal among decimals": ("a,b\n1.5,2\n0x10,2\n", "row 2 (line 3 of towns.csv) holds '0x10'."),
-    "a minus sign of typographers": ("a,b\n1,2\n−5,2\n", "row 2 (line 3 of towns.csv) holds '−5'."),
-    "digits of another script": ("a,b\n1,2\n٣,2\n", "row 2 (line 3 of towns.csv) holds '٣'."),
-    "date": ("a,b\n1,2020-01-01\n", "column 'b' must be numeric; row 1 (line 2 of towns.csv) holds '2020-01-01'."),
-    "time": ("a,b\n1,12:30\n", "column 'b' must be numeric; row 1 (line 2 of towns.csv) holds '12:30'."),
-    "boolean among numbers": ("a,b\n1,2\ntrue,3\n2,4\n", "row 2 (line 3 of towns.csv) holds 'true'."),
-    "text among booleans": ("a,b\ntrue,2\nmaybe,3\n", "row 2 (line 3 of towns.csv) holds 'maybe'."),
-    "a cell over two lines": ('a,b\n1,2\n"3\n4",5\n', "row 2 (line 3 of towns.csv) holds '3\\n4'."),
-    "a long text": ("a,b\n1," + "y" * 5000 + "\n", "holds '" + "y" * 60 + "…'."),
-    "Latin-1 in a cell": ("a,b\n1,größe\n".encode("latin-1"), "row 1 (line 2 of towns.csv) holds 'gr��e'."),
-    "Latin-1 in the header": ("a,größe\n1,2\n".encode("latin-1"), "must be text in UTF-8; its header is 'a,gr��e'."),
-    "UTF-16": ("a,b\n1,2\n".encode("utf-16"), "towns.csv must be a CSV file in UTF-8; got text in UTF-16."),
     "UTF-16 without mark": ("a,b\n1,2\n".encode("utf-16-be"), "got a binary file, or text in UTF-16"),
     "zero bytes": (b"a,b\n1,2\n\0,4\n", "got a binary file, or text in UTF-16 (it holds zero bytes)."),
-    "Parquet": (b"PAR1\x15\x04", "towns.csv must be a CSV file in UTF-8; got a Parquet file."),
     "zip or spreadsheet": (b"PK\x03\x04\x14", "got a zip archive or a spreadsheet."),
-    "gzip": (b"\x1f\x8b\x08", "got a gzip file."),
+    "gzip": (b"\x1f\x8b\x08", "must be a whole file; it cannot be unpacked (Compressed file ended"),
     "short line": ("a,b\n1,2\n\n3\n4,5\n", "as many cells in each line as in its header (line 1), 2; line 4 has 1."),
     "long line": ("a,b\n1,2\n3,4,5\n", "as many cells in each line as in its header (line 1), 2; line 3 has 3."),
-    "comment above the header": ("# by me\na,b\n1,2\n", "as in its header (line 1), 1; line 2 has 2."),
     "quotation mark left open": (
         'a,b\n1,2\n"3,5\n6,7\n',
         "line 3 has 1. Complete the line or delete it, and close the quotation mark",
     ),
     "the same in a long file": (
         'a,b\n1,"2\n' + "3,4\n" * 40000,
-        "line 2 opens one that does not end. Close its quotation mark.",
+        "cells of at most 131,072 characters; one is longer, or its quotation mark is not closed.",
     ),
     "no header": ("5.1,3.5\n4.9,3.0\n", "a name for each column; the first line looks like data: '5.1,3.5'."),
     "no header, with a gap": ("5.1,\n4.9,3.0\n", "the first line looks like data: '5.1,'."),
@@ -156,11 +141,6 @@ BAD_FILES = {
     "comma at the end": ("a,b,\n1,2,\n", "column 3 of 3 has none."),
     "one name twice": ("a,b,a\n1,2,3\n", "columns of towns.csv must have different names; got 'a' 2 times."),
     "one name twice but for spaces": ("a, a\n1,2\n", "must have different names; got 'a' 2 times."),
-    "semicolons": ("a;b\n1;2\n", "towns.csv must separate its cells by commas; it seems to be separated by ';'."),
-    "semicolons, decimal commas": ("a;b\n1,5;2,5\n", "it seems to be separated by ';'."),
-    "tabs": ("a\tb\n1\t2\n", "it seems to be separated by tabs."),
-    "bars": ("a|b\n1|2\n", "it seems to be separated by '|'."),
-    "spaces": ("a b\n1 2\n", "it seems to be separated by spaces."),
     "int64 beyond 2**53": ("a,b\n1,2\n9007199254740993,3\n", "row 2 (line 3 of towns.csv) holds 9007199254740993."),
     "the same below zero": (
         "a,b\n-9007199254740993,3\n",
@@ -179,14 +159,18 @@ BAD_FILES = {
 
 @pytest.mark.parametrize(("content", "expected"), BAD_FILES.values(), ids=BAD_FILES)
 def test_a_hostile_file_gets_one_sentence(tmp_path, content, expected):
-    """A file that is no table of numbers is refused by one sentence that names what is wrong and where."""
+    """A file that is no table is refused by one sentence that names what is wrong and where."""
     assert expected in refused(file_of(tmp_path, content))
 
 
-def test_a_text_cell_that_spans_lines_in_a_long_file_is_found(tmp_path):
-    """Cells over several lines, where pyarrow's blocks lose count, are named by their line."""
-    path = file_of(tmp_path, "a,b\n1,2\n" + ('1,"' + "\n" * 60 + '"\n') * 80_000)
-    assert "line 3 opens a cell that runs over several lines" in refused(path)
+def test_cells_that_span_lines_in_a_long_file_are_read(tmp_path):
+    """Cells over several lines are read across pyarrow's blocks, and a short line below them is named by its number."""
+    rows = ('1,"' + "\n" * 60 + 'x"\n') * 80_000
+    table = read_table(file_of(tmp_path, "a,b\n1,2\n" + rows))
+    assert table.kinds[1].levels == ("2", "x")
+    assert len(table) == 80_001
+    assert table.where(80_000) == "row 80001 (line 4879942 of towns.csv)"
+    assert "line 4880003 has 1." in refused(file_of(tmp_path, "a,b\n1,2\n" + rows + "3\n"))
 
 
 def test_a_file_that_is_not_there_is_looked_for_among_its_neighbours(tmp_path):
@@ -206,7 +190,8 @@ def test_folders_pipes_devices_and_impossible_paths_are_refused_at_once(tmp_path
     reading.join(10)
     assert "which is a pipe or a device" in answers[0]
     assert "which is a pipe or a device" in refused("/dev/zero")
-    assert "which is a folder" in refused(tmp_path)
+    (tmp_path / "empty").mkdir()
+    assert "which is empty" in refused(tmp_path / "empty")
     assert "embedded null" in refused("a\0b.csv")
     assert "too long" in refused("a" * 5000)
 
@@ -331,6 +316,7 @@ def test_python_objects_are_read_to_the_bit(source, values):
     np.testing.assert_array_equal(table.values, np.array(values, dtype=float))
 
 
+unusable = "must be numbers, booleans or text with few levels; "
 BAD_OBJECTS = {
     "one dimension": (A[0], "two dimensions, rows and columns; got an array of shape (3,). Pass array.reshape(-1, 1)"),
     "three dimensions": (A[None], "got an array of shape (1, 2, 3)."),
@@ -340,22 +326,28 @@ BAD_OBJECTS = {
     "no columns": (A[:, :0], "the array must have rows and columns; got 2 × 0."),
     "no rows in a frame": (pl.DataFrame({"a": []}), "the data frame must have rows and columns; got 0 × 1."),
     "no columns in a frame": (pd.DataFrame(index=range(3)), "the data frame must have rows and columns; got 3 × 0."),
-    "complex": (A + 1j, "column 'x0' must be numeric; row 0 holds 1j."),
-    "dates": (np.array([["2020-01-01"]], "M8[ns]"), "column 'x0' must be numeric; row 0 holds 2020-01-01T00:00:00"),
-    "durations": (np.array([[1]], "m8[s]"), "column 'x0' must be numeric; row 0 holds 1 seconds."),
-    "a duration among objects": (np.array([[np.timedelta64(1, "D")]], object), "row 0 holds 1 days."),
-    "texts": (np.array([["a", "1"]]), "column 'x0' must be numeric; row 0 holds 'a'."),
-    "numbers kept as text": (np.array([["1", "2"]]), "column 'x0' must be numeric; row 0 holds '1'."),
+    "complex": (A + 1j, f"column 'x0' {unusable}row 0 holds 1j."),
+    "dates": (
+        np.array([["2020-01-01"]], "M8[ns]"),
+        f"column 'x0' {unusable}it holds dates or times (row 0 holds 2020-01-01T00",
+    ),
+    "durations": (np.array([[1]], "m8[s]"), "it holds dates or times (row 0 holds 1 seconds)."),
+    "a duration among objects": (np.array([[np.timedelta64(1, "D")]], object), "(row 0 holds 1 days)."),
+    "numbers kept as text": (
+        np.array([["1", "2"]]),
+        f"column 'x0' {unusable}it holds numbers kept as text (row 0 holds '1').",
+    ),
     "bytes": (np.array([[b"1"]]), "row 0 holds b'1'."),
-    "a text among objects": (np.array([[1, 2], [2, "x"]], object), "column 'x1' must be numeric; row 1 holds 'x'."),
-    "a number kept as text among numbers": (np.array([[5], ["1"]], object), "row 1 holds '1'."),
-    "a text in a list": ([[1, 2], [3, "n/a"]], "column 'x1' must be numeric; row 1 holds 'n/a'."),
+    "a number kept as text among numbers": (
+        np.array([[5], ["1"]], object),
+        "it holds numbers kept as text (row 0 holds '5').",
+    ),
     "an array in a cell": (
         np.array([(1, [1, 2])], [("a", "i4"), ("b", "f8", 2)]),
-        "column 'b' must be numeric; row 0 holds [1. 2.].",
+        f"column 'b' {unusable}row 0 holds [1. 2.]. Leave it out (--ignore b), or turn it into plain numbers",
     ),
     "ragged lists": ([[1, 2], [3]], "an array with rows of one length; got list."),
-    "None": (None, "table must be a CSV file, a data frame or an array with rows of one length; got NoneType."),
+    "None": (None, "table must be a file, a data frame or an array with rows of one length; got NoneType."),
     "a dictionary": ({"a": [1]}, "got dict."),
     "a lazy frame": (pl.LazyFrame({"a": [1]}), "got LazyFrame."),
     "int64 beyond 2**53": (
@@ -379,14 +371,7 @@ BAD_OBJECTS = {
     ),
     "a fraction beyond float64": (np.array([[Fraction(10**400)]], object), "row 0 holds 1" + "0" * 59 + "…."),
     "a signalling NaN": (np.array([[Decimal("sNaN")]], object), "row 0 holds sNaN."),
-    "text in pandas": (
-        pd.DataFrame({"a": [1, 2], "city": [None, "Rome"]}),
-        f"column 'city' must be numeric; row 1 holds 'Rome'. {numeric}",
-    ),
-    "a dirty column in pandas": (pd.DataFrame({"a": ["1", None, "n/a?"]}), "row 2 holds 'n/a?'."),
-    "dates in pandas": (pd.DataFrame({"a": pd.to_datetime(["2020-01-01"])}), "row 0 holds 2020-01-01 00:00:00."),
-    "categories in pandas": (pd.DataFrame({"a": pd.Categorical([None, "x"])}), "row 1 holds the category 'x'."),
-    "categories that are numbers": (pd.DataFrame({"a": pd.Categorical([1, 2])}), "row 0 holds the category 1."),
+    "dates in pandas": (pd.DataFrame({"a": pd.to_datetime(["2020-01-01"])}), "(row 0 holds 2020-01-01 00:00:00)."),
     "complex in pandas": (pd.DataFrame({"a": [1j]}), "row 0 holds 1j."),
     "lists in pandas": (pd.DataFrame({"a": [[1], [2]]}), "row 0 holds [1]."),
     "several levels of names": (
@@ -402,24 +387,16 @@ BAD_OBJECTS = {
         "must have different names; got '1' 2 times.",
     ),
     "no name": (pd.DataFrame(A[:, :2], columns=[None, "a"]), "must all have a name; column 1 of 2 has none."),
-    "a date in polars": (pl.DataFrame({"a": [datetime.date(2020, 1, 1)]}), "row 0 holds 2020-01-01."),
-    "an enumeration in polars": (
-        pl.DataFrame({"a": pl.Series(["x"], dtype=pl.Enum(["x"]))}),
-        "row 0 holds the category 'x'.",
-    ),
+    "a date in polars": (pl.DataFrame({"a": [datetime.date(2020, 1, 1)]}), "(row 0 holds 2020-01-01)."),
     "records in polars": (pl.DataFrame({"a": [{"b": 1}]}), "row 0 holds {'b': 1}."),
     "objects in polars": (pl.DataFrame({"a": pl.Series([object()], dtype=pl.Object)}), "row 0 holds <object object"),
-    "a dictionary column of Arrow": (
-        pa.table({"a": pa.array(["x"]).dictionary_encode()}),
-        "row 0 holds the category 'x'.",
-    ),
     "one name twice in Arrow": (pa.table([[1], [2]], names=["a", "a"]), "must have different names; got 'a' 2 times."),
 }
 
 
 @pytest.mark.parametrize(("source", "expected"), BAD_OBJECTS.values(), ids=BAD_OBJECTS)
 def test_a_hostile_object_gets_one_sentence(source, expected):
-    """An object that is no table of numbers is refused by one sentence that names the column, the row and the value."""
+    """What a network cannot use is refused by one sentence that names the column, the row and the value."""
     assert expected in refused(source)
 
 
@@ -445,21 +422,14 @@ def test_names_come_from_the_source():
 def test_numeric_columns_are_never_read_cell_by_cell(tmp_path, monkeypatch):
     """No loop over cells runs for a column that any library knows to be numeric, gaps or not."""
 
-    def loop(*_args):
+    def loop(*_args, **_options):
         raise AssertionError("a loop over cells")
 
-    drawn = []
-    records = tables._records
-
-    def counted(path):
-        for record in records(path):
-            drawn.append(record)
-            yield record
-
-    monkeypatch.setattr(tables, "_from_cells", loop)
-    monkeypatch.setattr(tables, "_records", counted)
+    monkeypatch.setattr(frames, "objects", loop)
+    monkeypatch.setattr(columns, "objects", loop)
+    monkeypatch.setattr(columns, "_strings", loop)
     read_table(file_of(tmp_path, "a,b,c,d\n" + "1,2.5,true,1e20\n,,,\n" * 1000))
-    assert len(drawn) == 2  # the header, and the line below it to guess what separates the cells
+    read_table(file_of(tmp_path, "a;b\n" + "1,5;x\n" * 1000))
     read_table(
         pd.DataFrame({"a": pd.array([1, None], "Int64"), "b": pd.array([True, None], "boolean"), "c": [1.5, nan]})
     )

@@ -22,6 +22,7 @@ from chainrule.training import loop
 from chainrule.training.descent import RULES, Rule
 from chainrule.training.history import History
 from chainrule.training.loop import Interrupted
+from chainrule.training.progress import progress as progress_bar
 
 EPS = float(np.finfo(np.float64).eps)
 nan, inf = math.nan, math.inf
@@ -102,9 +103,9 @@ def orders_of(monkeypatch):
     """A list that the orders of the epochs are added to, as train passes them to the engine."""
     orders, epoch = [], reference.epoch
 
-    def recording(state, order, learning_rates):
+    def recording(state, window, order, learning_rates):
         orders.append(np.array(order).tolist())
-        return epoch(state, order, learning_rates)
+        return epoch(state, window, order, learning_rates)
 
     monkeypatch.setattr(reference, "epoch", recording)
     return orders
@@ -851,6 +852,18 @@ def test_progress(stream, wanted, shown, monkeypatch, capsys):
         assert said == ""
 
 
+def test_progress_of_something_else(monkeypatch):
+    """What counts something else than epochs says so."""
+    errors = Terminal()
+    monkeypatch.setattr(sys, "stderr", errors)
+    monkeypatch.setenv("COLUMNS", "120")
+    with progress_bar(3, None, "choosing") as report:
+        report(0.5, None)
+    assert "choosing" in errors.getvalue()
+    assert "1/3" in errors.getvalue()
+    assert "epoch" not in errors.getvalue()
+
+
 def test_progress_without_standard_error(monkeypatch):
     """Where there is no standard error at all, as in a program with windows, training is silent."""
     monkeypatch.setattr(sys, "stderr", None)
@@ -937,7 +950,7 @@ REFUSED = {
     ),
     "an unknown rule": (
         {"rule": "adma"},
-        "rule must be one of gradient_descent, momentum, adam, lbfgs; got 'adma'. Did you mean 'adam'?",
+        f"rule must be one of {', '.join(RULES)}; got 'adma'. Did you mean 'adam'?",
     ),
     "an unknown engine": (
         {"engine": "refrence"},

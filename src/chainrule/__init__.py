@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from chainrule.network import Network as Network
     from chainrule.objective import Objective as Objective
     from chainrule.training.loop import Diverged as Diverged
+    from chainrule.training.loop import Interrupted as Interrupted
     from chainrule.training.loop import WorseThanConstant as WorseThanConstant
     from chainrule.training.loop import train as train
 
 _HOME = {
     "Activation": "activations",
     "Diverged": "training.loop",
+    "Interrupted": "training.loop",
     "Model": "model",
     "Network": "network",
     "Objective": "objective",

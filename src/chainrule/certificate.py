@@ -116,6 +116,12 @@ class Certificate:
         """As plain data."""
         return asdict(self)
 
+    def plot(self, ax: Any = None) -> Any:
+        """Draw it by :func:`chainrule.plots.certificate`, on these axes or in a new figure; return the figure."""
+        from chainrule.plots import certificate
+
+        return certificate(self, ax)
+
     def __bool__(self) -> bool:
         """Whether it is ok."""
         return self.ok

@@ -1,80 +1,31 @@
 """Model: a network with what it needs to be used on a table, in the table's own units; fitted, saved and loaded.
 
-Table in, standardised inputs and targets, network, predictions in the target's units out. Its letters: y_0 inputs and
-t targets as in the table; what the network sees of both is scaled.
+Table in, encoded and standardised inputs, network, predictions in the targets' own terms out. Its letters: y_0 inputs
+and t targets, as the network sees them.
 """
 
 from __future__ import annotations
 
 import os
-import time
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from operator import index
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from chainrule import engines, scores
-from chainrule.backprop import error_terms, forward, input_gradient
+from chainrule import engines, fitting, scores, streaming
+from chainrule.backprop import error_terms, forward, gradient, input_gradient
 from chainrule.certificate import Certificate, check
+from chainrule.choosing import Given
 from chainrule.files import model_file
 from chainrule.files.model_file import BadFile
+from chainrule.fitting import CERTIFIED, Report
 from chainrule.network import Network
-from chainrule.notation import FloatArray
-from chainrule.tables import BadData, Scaling, Table, match, read_table, require_finite, split
-from chainrule.training.descent import Rule
-from chainrule.training.descent import rule as rule_of
-from chainrule.training.history import History
-from chainrule.training.loop import Diverged, WorseThanConstant, train
-
-LEARNING_RATE = {"gradient_descent": 0.05, "momentum": 0.01, "adam": 0.003}
-"""Of each rule, for standardised inputs and targets; L-BFGS chooses its own steps."""
-
-PENALTIES = (1e-4, 1e-3, 1e-2, 3e-2)
-"""Values of l2 that are tried when none is given: from none to speak of to nearly linear."""
-
-CERTIFIED = 32
-"""Patterns on which a fitted model's gradient is certified."""
-
-
-@dataclass(frozen=True)
-class Report:
-    """What came of a fit, on rows that took no part in it.
-
-    Attributes
-    ----------
-    rows : dict of str to int
-        "trained", "stopping" (chose the epoch to keep), "held_out", "without_target" (left out).
-    scores : dict of str to dict
-        For each target, "network", "linear model" and "constant predictor" on the held-out rows: r2, rmse, mae.
-    certificate : Certificate
-        Of the fitted network on some of its training patterns.
-    history : History
-        Of the training that was kept.
-    penalties : tuple of float
-        The values of l2 that were tried.
-    seconds : float
-        That all the trainings took.
-    """
-
-    rows: Mapping[str, int]
-    scores: Mapping[str, Mapping[str, scores.Scores]]
-    certificate: Certificate
-    history: History
-    penalties: tuple[float, ...]
-    seconds: float
-
-    def __str__(self) -> str:
-        """R² of network and baselines on the held-out rows, and the certificate in a line."""
-        lines = [
-            f"{target}, {found['network'].rows:,} held-out rows: "
-            + ", ".join(f"{name} R² = {one.r2:.3f}" for name, one in found.items())
-            for target, found in self.scores.items()
-        ]
-        checked = "ok" if self.certificate.ok else "NOT OK"
-        return "\n".join([*lines, f"gradient certificate: {checked}, {self.certificate.relative_error:.0e}"])
+from chainrule.notation import Array, FloatArray
+from chainrule.scores import Scored
+from chainrule.tables import BadData, Blocks, Encoding, Scaling, Table, Targets, open_blocks, read_table
+from chainrule.tables.encoding import Field, field_of, spec_of
+from chainrule.tables.table import listed
 
 
 @dataclass
@@ -84,12 +35,12 @@ class Model:
     Attributes
     ----------
     network : Network
-    names : tuple of str
-        The input columns; empty for a bare network, which takes columns by their position.
-    target_names : tuple of str
-        The columns it predicts; empty for a bare network.
-    inputs, targets : Scaling or None
-        Mean and standard deviation of each column; None leaves values as they are.
+    encoding : Encoding or None
+        The input columns; None for a bare network, which takes columns by their position.
+    inputs : Scaling or None
+        Mean and standard deviation of each encoded input; None leaves values as they are.
+    targets : Targets or None
+        The target columns, the task, and the targets' scaling; None for a bare network.
     fitted : dict
         How it was fitted: plain values, and dicts of them.
     report : Report or None
@@ -97,17 +48,37 @@ class Model:
     """
 
     network: Network
-    names: tuple[str, ...] = ()
-    target_names: tuple[str, ...] = ()
+    encoding: Encoding | None = None
     inputs: Scaling | None = None
-    targets: Scaling | None = None
+    targets: Targets | None = None
     fitted: dict[str, Any] = field(default_factory=dict)
     report: Report | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The input columns; empty for a bare network."""
+        return () if self.encoding is None else self.encoding.names
+
+    @property
+    def target_names(self) -> tuple[str, ...]:
+        """The columns it predicts; empty for a bare network."""
+        return () if self.targets is None else self.targets.names
+
+    @property
+    def task(self) -> str:
+        """What it does: "regression" or "classification"."""
+        return "regression" if self.targets is None else self.targets.task
 
     @property
     def outputs(self) -> tuple[str, ...]:
         """Names of what it predicts: its targets, or y0, y1, … of a bare network."""
         return self.target_names or tuple(f"y{j}" for j in range(self.network.sizes[-1]))
+
+    @property
+    def probability_names(self) -> tuple[str, ...]:
+        """Names of the columns of :meth:`probabilities`: target=level."""
+        fields = () if self.targets is None or self.task == "regression" else self.targets.fields
+        return tuple(f"{one.name}={level}" for one in fields for level in one.levels)
 
     def __repr__(self) -> str:
         """Its network and columns, in short."""
@@ -119,43 +90,77 @@ class Model:
     def fit(
         cls,
         table: Any,
-        target: str | Sequence[str],
+        target: Any,
         *,
-        hidden: Sequence[int] = (32,),
+        ignore: Sequence[str] = (),
+        text: Sequence[str] = (),
+        missing: str | None = None,
+        task: str | None = None,
+        hidden: Sequence[int] | None = None,
         activation: str = "tanh",
-        rule: str = "adam",
+        rule: str | None = None,
         learning_rate: float | None = None,
-        epochs: int = 400,
-        batch_size: int | None = 32,
-        patience: int | None = 30,
+        schedule: Any = "constant",
+        clip: float | None = None,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        patience: int | None = 20,
         l2: float | None = None,
         held_out: float = 0.2,
+        cv: int | None = None,
+        refit: bool = False,
+        search: float | None = None,
         engine: str = "auto",
         seed: int = 0,
         progress: bool | None = None,
+        callbacks: Sequence[Any] = (),
+        dialect: Any = None,
+        stream: bool | None = None,
     ) -> Model:
-        """Fit a network to a table of numbers as it is, and report how it does on rows it has not seen.
+        """Fit a network to a table as it is, and report how it does on rows it has not seen.
 
-        A part of the rows (held_out) is kept for the report alone; as large a part of the others chooses the epoch
-        whose weights are kept. Inputs and targets are standardised by the rows trained on, which is undone on output.
+        What is not given is chosen on the training rows alone, by the rule of :mod:`chainrule.choosing`. Inputs are
+        encoded and standardised by the rows trained on, and so are the targets of a regression, which is undone on
+        output.
 
         Parameters
         ----------
-        table : path, data frame or array
+        table : path, paths, data frame or array
             Whatever :func:`chainrule.tables.read_table` takes.
-        target : str or sequence of str
-            The column or columns to predict; every other column is an input. Rows without any target are left out.
-        hidden : sequence of int
+        target : str, sequence of str, or array of shape (rows,) or (rows, targets)
+            The column or columns to predict, or their values; every other column is an input. Rows without any target
+            are left out.
+        ignore : sequence of str
+            Columns that are left out.
+        text : sequence of str
+            Columns whose numbers are names, such as postal codes: they are taken as texts.
+        missing : {None, "mean"}
+            Whether missing inputs are refused, or are the mean of their column and have an indicator.
+        task : {None, "regression", "classification"}
+            By default texts, booleans and categories are classes, numbers a regression.
+        hidden : sequence of int, optional
             Nodes of each hidden layer; empty for none.
         activation : str
             Of the hidden layers.
-        rule, learning_rate, epochs, batch_size, patience, engine, seed, progress
-            As for :func:`chainrule.train`; the learning rate by default fits the rule.
+        rule, learning_rate, schedule, clip, epochs, patience, engine, seed, progress, callbacks
+            As for :func:`chainrule.train`.
+        batch_size : int, optional
+            Rows an update; 0 for all.
         l2 : float, optional
-            Penalty on the weights. By default each of :data:`PENALTIES` is tried, and the network kept whose error,
-            without the penalty, is the smallest on the rows that choose the epoch.
+            Penalty on the weights.
         held_out : float
-            Fraction of the rows kept for the report, and of the rest for stopping.
+            Fraction of the rows kept for the report; 0 for no report.
+        cv : int, optional
+            Judge by a cross-validation of so many folds in place of held-out rows, and train on all rows then.
+        refit : bool
+            Train once more on all rows after the report, as was chosen before it.
+        search : float, optional
+            Seconds to spend on trying other networks and rules too.
+        dialect : Dialect, optional
+            How a text file is written, where that is not found out.
+        stream : bool, optional
+            Whether files are read window by window, and not into memory: by default if they hold more than
+            :data:`chainrule.streaming.STREAMED` bytes as float64. Then what is not given is chosen on some of the rows.
 
         Returns
         -------
@@ -167,83 +172,80 @@ class Model:
             If something given cannot be used; BadData if that is the table.
         Diverged
             If training diverges; ``.network`` holds the last finite weights.
+        Interrupted
+            On Ctrl-C; ``.model`` is the best model so far.
 
         Warns
         -----
         WorseThanConstant
             If the network that is kept predicts its training rows worse than the best constant.
         """
-        _require_choices(target, hidden, held_out, seed)
-        read = read_table(table)
-        target_names = (target,) if isinstance(target, str) else tuple(target)
-        y_0, t, left_out = _inputs_and_targets(read, target_names)
-        seen, unseen = split(len(t), held_out=held_out, seed=seed)
-        into, stopping = (seen[rows] for rows in split(len(seen), held_out=held_out, seed=seed + 1))
-        _require_known(t[into], target_names)
-        of_inputs, of_targets = Scaling.fit(y_0.values[into]), Scaling.fit(t[into])
-        chosen = rule_of(rule)
-        eta = _learning_rate(chosen, learning_rate)
-        scaled, wanted = of_inputs.apply(y_0.values), of_targets.apply(t)
-        penalties = PENALTIES if l2 is None else (l2,)
-        sizes, activations = [len(y_0.names), *hidden, len(target_names)], [activation] * len(hidden) + ["identity"]
-        started = time.perf_counter()
-        net, history = _best_of(
-            [Network(sizes, activations, seed=seed, l2=penalty) for penalty in penalties],
-            y_0.names,
-            inputs=scaled[into],
-            targets=wanted[into],
-            rule=chosen,
-            learning_rate=0.0 if eta is None else eta,
-            epochs=epochs,
-            batch_size=batch_size,
-            validation=(scaled[stopping], wanted[stopping]),
+        fitted = fitting.fit(
+            cls,
+            table,
+            target,
+            ignore=ignore,
+            text=text,
+            missing=missing,
+            task=task,
+            given=Given(hidden, activation, l2, rule, learning_rate, epochs, batch_size, patience, schedule, clip),
+            held_out=held_out,
+            cv=cv,
+            refit=refit,
+            search=search,
             engine=engine,
             seed=seed,
-            patience=patience,
             progress=progress,
+            callbacks=callbacks,
+            dialect=dialect,
+            stream=stream,
         )
-        seconds = time.perf_counter() - started
-        if history.warning:
-            warnings.warn(history.warning, WorseThanConstant, stacklevel=2)
-        rows = {"trained": len(into), "stopping": len(stopping), "held_out": len(unseen), "without_target": left_out}
-        fitted = {
-            "table": read.origin,
-            "rows": rows,
-            "rule": chosen.name,
-            "learning_rate": None if eta is None else float(eta),
-            "batch_size": None if batch_size is None or chosen.whole else index(batch_size),
-            "l2": net.l2,
-            "epochs": history.epochs,
-            "best_epoch": history.best_epoch,
-            "seed": index(seed),
+        return cast(Model, fitted)
+
+    def compared(self, y_0: Any, known: FloatArray, new: Any, truth: FloatArray) -> tuple[Scored, FloatArray]:
+        """Scores on new encoded inputs beside the linear model fitted to others, and what the network said."""
+        linear = None
+        if isinstance(y_0, np.ndarray) and self.task == "regression":
+            linear = [*scores.linear_predictions(y_0, known, new).T]
+        elif isinstance(y_0, np.ndarray) and self.targets is not None:
+            linear = [
+                scores.logistic_probabilities(y_0, known[:, j], len(one.levels), new)
+                for j, one in enumerate(self.targets.fields)
+            ]
+        outputs = self._outputs(new)
+        return self._scores(truth, outputs, linear), self._said(outputs)
+
+    def _said(self, outputs: FloatArray) -> FloatArray:
+        """Numbers (rows, targets), or the probabilities of all levels."""
+        if self.targets is None or self.task == "regression":
+            return self._decoded(outputs)
+        return np.hstack(self.targets.probabilities(outputs))
+
+    def _scores(self, truth: FloatArray, outputs: FloatArray, linear: Sequence[FloatArray] | None = None) -> Scored:
+        """Scores of the network's outputs, of what a linear model says of each target, and of the constant."""
+        classes = self.task == "classification"
+        said: dict[str, Sequence[FloatArray]] = {"network": [*self._decoded(outputs).T]}
+        if self.targets is not None and classes:
+            said["network"] = self.targets.probabilities(outputs)
+        if linear is not None:
+            said["linear model"] = linear
+        if self.targets is not None:
+            said["constant predictor"] = self.targets.constant(len(truth))
+        score: Any = scores.classification if classes else scores.regression
+        return {
+            output: {name: score(truth[:, j], of_each[j]) for name, of_each in said.items()}
+            for j, output in enumerate(self.outputs)
         }
-        model = cls(net, y_0.names, target_names, of_inputs, of_targets, fitted)
-        model.report = Report(
-            rows=rows,
-            scores=model._scores(y_0.values, t, seen, unseen),
-            certificate=check(net, scaled[into[:CERTIFIED]], wanted[into[:CERTIFIED]]),
-            history=history,
-            penalties=penalties,
-            seconds=seconds,
-        )
-        return model
 
-    def _scores(self, y_0: FloatArray, t: FloatArray, seen: Any, unseen: Any) -> dict[str, dict[str, scores.Scores]]:
-        """On the unseen rows, beside the linear model and the constant, both fitted to all the seen ones."""
-        constant = np.broadcast_to(Scaling.fit(t[seen]).mean, t[unseen].shape)
-        predictions = {
-            "network": self._predict(y_0[unseen]),
-            "linear model": scores.linear_predictions(y_0[seen], t[seen], y_0[unseen]),
-            "constant predictor": constant,
-        }
-        return self._scored(t[unseen], predictions)
+    def certified(self, y_0: Any, truth: FloatArray) -> Certificate:
+        """The certificate of the network's gradient on encoded inputs and targets in their own terms."""
+        assert self.targets is not None
+        return check(self.network, _dense(self.scaled(y_0)), self.targets.encode(truth))
 
-    def _scored(self, t: FloatArray, predictions: Mapping[str, FloatArray]) -> dict[str, dict[str, scores.Scores]]:
-        of_each = {name: scores.regression(t, said) for name, said in predictions.items()}
-        return {output: {name: found[j] for name, found in of_each.items()} for j, output in enumerate(self.outputs)}
+    def predict(self, table: Any) -> Array:
+        """Predictions (rows, targets), one row for each row of the table, in its order.
 
-    def predict(self, table: Any) -> FloatArray:
-        """Predictions (rows, targets) in the targets' units, one row for each row of the table, in its order.
+        Numbers in the targets' units, or for a classification the likeliest classes, as the columns held them.
 
         Parameters
         ----------
@@ -253,74 +255,150 @@ class Model:
         Raises
         ------
         BadData
-            If a column is missing, a value is not finite, or the network's output for it is not.
+            If a column is missing, a value cannot be used, or the network's output for it is not finite.
+
+        Warns
+        -----
+        UnseenLevel
+            If a text was not seen in training.
         """
-        read = match(self._read(table), self.names or tuple(f"x{k}" for k in range(self.network.sizes[0])))
-        require_finite(read)
-        predictions = self._predict(read.values)
-        if not np.isfinite(predictions).all():
-            row, j = (int(n) for n in np.argwhere(~np.isfinite(predictions))[0])
+        return self._labelled(self._predicted(table))
+
+    def _labelled(self, outputs: FloatArray) -> Array:
+        decoded = self._decoded(outputs)
+        return decoded if self.targets is None or self.task == "regression" else self.targets.labels(decoded)
+
+    def probabilities(self, table: Any) -> FloatArray:
+        """Probabilities of the classes, (rows, levels of every target), named by :attr:`probability_names`."""
+        self._require_classes()
+        return self._said(self._predicted(table))
+
+    def _require_classes(self) -> None:
+        if self.task == "regression":
+            raise ValueError("model must be a classification to have probabilities; got a regression. Use predict.")
+
+    def _predicted(self, table: Any) -> FloatArray:
+        """The network's outputs for a table, all finite."""
+        read = self.read(table)
+        outputs = self._outputs(self.encoded(read, warn=True))
+        if not np.isfinite(outputs).all():
+            row, j = (int(n) for n in np.argwhere(~np.isfinite(outputs))[0])
             raise BadData(
                 f"inputs must be of a size that the network can take; {read.where(row)} makes its output "
-                f"{predictions[row, j]}. Correct the row or drop it."
+                f"{outputs[row, j]}. Correct the row or drop it."
             )
-        return predictions
+        return outputs
 
-    def _read(self, table: Any) -> Table:
+    def read(self, table: Any, dialect: Any = None) -> Table:
         """The table; a bare network takes the columns of any by position, for it knows no names."""
-        read = read_table(table)
-        return read if self.names else replace(read, named=False)
+        if self.encoding is None:
+            return replace(read_table(table, dialect=dialect), named=False)
+        read = read_table(table, dialect=dialect)
+        text = () if isinstance(table, Table) or read.sparse else self._text(read)
+        return read_table(table, text=text, dialect=dialect) if text else read
 
-    def _predict(self, y_0: FloatArray) -> FloatArray:
+    def _text(self, read: Table | Blocks) -> list[str]:
+        """The columns that were texts in training, and look like something else now."""
+        if self.encoding is None or self.targets is None:
+            return []
+        names = read.names if read.named or len(read.names) != len(self.names) else self.names
+        texts = {*self.encoding.text, *self.targets.text}
+        of_columns = zip(names, read.names, read.kinds, strict=True)
+        return [column for name, column, kind in of_columns if name in texts and kind.name != "text"]
+
+    def encoded(self, read: Table, *, warn: bool = False) -> Any:
+        """Inputs of the network before they are scaled."""
+        if self.encoding is not None:
+            return self.encoding.encode(read, warn=warn)
+        names = tuple(f"x{k}" for k in range(self.network.sizes[0]))
+        return Encoding(tuple(Field(name) for name in names)).encode(read)
+
+    def scaled(self, y_0: Any) -> Any:
+        """Encoded inputs as the network sees them, (rows, inputs)."""
+        if self.inputs is None:
+            return y_0
+        return self.inputs.apply(y_0, () if self.encoding is None else self.encoding.inputs)
+
+    def _outputs(self, y_0: Any) -> FloatArray:
         with np.errstate(all="ignore"):  # what overflows is not finite, and that is what is looked at
-            scaled = y_0 if self.inputs is None else self.inputs.apply(y_0)
-            outputs = engines.load().predict(self.network, scaled.astype(self.network.dtype)).astype(np.float64)
-        return outputs if self.targets is None else self.targets.undo(outputs)
+            scaled = self.scaled(y_0)
+            return engines.load().predict(self.network, scaled).astype(np.float64)
+
+    def _decoded(self, outputs: FloatArray) -> FloatArray:
+        with np.errstate(all="ignore"):
+            return outputs if self.targets is None else self.targets.decode(outputs)
 
     def patterns(self, table: Any) -> tuple[FloatArray, FloatArray]:
-        """Inputs and targets of a table as the network sees them, (rows, inputs) and (rows, targets).
+        """Inputs and targets of a table as the network sees them, (rows, inputs) and (rows, outputs).
 
         Raises
         ------
         BadData
-            If a column is missing, an input is not finite, or a target is infinite.
+            If a column is missing or holds what cannot be used.
         """
-        read_inputs, t = self._inputs_and_targets(table)
-        scaled = read_inputs.values if self.inputs is None else self.inputs.apply(read_inputs.values)
-        return scaled, t.values if self.targets is None else self.targets.apply(t.values)
+        y_0, truth = self._inputs_and_truth(self.read(table))
+        return _dense(self.scaled(y_0)), truth if self.targets is None else self.targets.encode(truth)
 
-    def _inputs_and_targets(self, table: Any) -> tuple[Table, Table]:
-        """Both parts of a table; side by side for a bare network."""
-        read = self._read(table)
-        if self.names:
-            read_inputs, t = match(read, self.names), match(read, self.target_names)
-        else:
-            outputs = self.network.sizes[-1]
-            if len(read.names) != self.network.sizes[0] + outputs:
-                raise BadData(
-                    f"{read.origin} must have {self.network.sizes[0]} input columns followed by {outputs} of targets; "
-                    f"got {len(read.names)}. Put them side by side."
-                )
-            read_inputs, t = read.select(read.names[:-outputs]), read.select(read.names[-outputs:])
-        require_finite(read_inputs)
-        require_finite(t, argument="targets", missing_allowed=True)
-        return read_inputs, t
+    def _inputs_and_truth(self, read: Table) -> tuple[Any, FloatArray]:
+        """Encoded inputs, and targets in their own terms; side by side in the table of a bare network."""
+        if self.targets is not None:
+            if {*self.names, *self.target_names} <= set(read.names):  # of an array, all that it was trained on
+                read = replace(read, named=True)
+            return self.encoded(read), self.targets.truth(read)
+        outputs = self.network.sizes[-1]
+        if len(read.names) != self.network.sizes[0] + outputs:
+            raise BadData(
+                f"{read.origin} must have {self.network.sizes[0]} input columns followed by {outputs} of targets; "
+                f"got {len(read.names)}. Put them side by side."
+            )
+        truth = Targets(tuple(Field(name) for name in read.names[-outputs:])).truth(read.select(read.names[-outputs:]))
+        return self.encoded(read.select(read.names[:-outputs])), truth
 
-    def evaluate(self, table: Any) -> dict[str, dict[str, scores.Scores]]:
-        """Scores of the network on a table with its targets, beside the constant that was their mean in training.
+    def said(self, table: Any, *, probabilities: bool = False, dialect: Any = None) -> Iterator[dict[str, Array]]:
+        """Predictions by name, a piece of the table at a time if it is large.
+
+        Yields one array (rows,) for each target and, if asked for, one for each class, target=class.
+        """
+        if probabilities:
+            self._require_classes()
+        for read in self.pieces(table, dialect):
+            outputs = self._predicted(read)
+            columns = dict(zip(self.outputs, self._labelled(outputs).T, strict=True))
+            if probabilities:
+                columns |= dict(zip(self.probability_names, self._said(outputs).T, strict=True))
+            yield columns
+
+    def pieces(self, table: Any, dialect: Any) -> Iterator[Table]:
+        """The table, or the pieces of one that is large."""
+        blocks = streaming.large_table(table, False if self.encoding is None else None, dialect=dialect)
+        if blocks is None:
+            yield self.read(table, dialect)
+            return
+        text = self._text(blocks)
+        blocks = open_blocks(table, text=text, dialect=dialect) if text else blocks
+        known = {*self.names, *self.target_names}
+        chosen = [name for name in blocks.names if name in known] if blocks.named else None
+        for block in blocks.blocks:
+            yield from block.tables(chosen)
+
+    def evaluate(self, table: Any, *, dialect: Any = None) -> Scored:
+        """Scores of the network on a table with its targets, beside what always says the same.
 
         Returns
         -------
         dict
-            For each target "network" and, unless it is bare, "constant predictor": r2, rmse, mae.
+            For each target "network" and, unless it is bare, "constant predictor" (the mean, or the shares of the
+            classes, in training): r2, rmse, mae, or accuracy, log_loss, roc_auc and confusion.
         """
-        read_inputs, t = self._inputs_and_targets(table)
-        if np.isnan(t.values).all():
-            raise BadData(f"targets must be known in some rows of {t.origin}; got none. Pass a table with the truth.")
-        predictions = {"network": self.predict(read_inputs)}
-        if self.targets is not None:
-            predictions["constant predictor"] = np.broadcast_to(self.targets.mean, t.values.shape)
-        return self._scored(t.values, predictions)
+        found = [self._truth_and_outputs(read) for read in self.pieces(table, dialect)]
+        truth, outputs = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        if np.isnan(truth).all():
+            raise BadData("targets must be known in some rows; got none. Pass a table with the truth.")
+        return self._scores(truth, outputs)
+
+    def _truth_and_outputs(self, read: Table) -> tuple[FloatArray, FloatArray]:
+        y_0, truth = self._inputs_and_truth(read)
+        return truth, self._outputs(y_0)
 
     def check(self, table: Any, rows: int = CERTIFIED) -> Certificate:
         """The certificate of the network's gradient on the first rows of a table that know a target."""
@@ -341,53 +419,32 @@ class Model:
         Returns
         -------
         dict
-            "E_p", and "layers": for each layer lists x, y, e over its nodes; d, the derivative of E_p by each input, in
-            layer 0, and t in the last.
+            "E_p"; "layers": for each layer lists x, y, e over its nodes, and d, the derivative of E_p by each input, in
+            layer 0, and t in the last; "gradients": for each layer from 1 lists w (nodes, nodes before) and b.
         """
-        read = read_table(table)
+        read = self.read(table)
         n = row - read.first_row
-        if not 0 <= n < len(read.values):
+        if not 0 <= n < len(read):
             raise BadData(
-                f"row must be one of {read.origin}, {read.first_row} to {len(read.values) - 1 + read.first_row}; got "
+                f"row must be one of {read.origin}, {read.first_row} to {len(read) - 1 + read.first_row}; got "
                 f"{row}. Choose another."
             )
-        y_0, t = self.patterns(replace(read, values=read.values[n : n + 1], first_row=row, path=None))
+        y_0, t = self.patterns(read.take(np.array([n])))
         net = self.network
         trace = forward(net, y_0)
         e = error_terms(net, trace, t)
+        g = gradient(net.without_penalty(), trace, e)
         layers: list[dict[str, Any]] = [{"y": trace.y[0][0].tolist(), "d": input_gradient(net, e)[0].tolist()}]
         layers += [
             {"x": trace.x[i][0].tolist(), "y": trace.y[i][0].tolist(), "e": e[i][0].tolist()}
             for i in range(1, net.depth + 1)
         ]
         layers[-1]["t"] = t[0].tolist()
+        gradients = [
+            {"w": g.w[i].tolist(), "b": None if g.b[i] is None else g.b[i].tolist()} for i in range(1, net.depth + 1)
+        ]
         E_p = float(net.objective.errors(net.f[-1], t, trace.x[-1], trace.y[-1])[0])
-        return {"E_p": E_p, "layers": layers}
-
-
-def _learning_rate(rule: Rule, given: float | None) -> float | None:
-    """The one that is given or fits the rule; None for a rule that has none."""
-    if rule.whole:
-        if given is not None:
-            raise ValueError(f"learning_rate must be left out for rule {rule.name!r}; got {given!r}. It has none.")
-        return None
-    if given is None and rule.name not in LEARNING_RATE:
-        raise ValueError(f"learning_rate must be given for rule {rule.name!r}, which is your own; got none. Pass one.")
-    return LEARNING_RATE[rule.name] if given is None else given
-
-
-def _best_of(starts: Sequence[Network], names: Sequence[str], **options: Any) -> tuple[Network, History]:
-    """Train each network; the one with the smallest error on the stopping rows, without its penalty, and its run."""
-    runs, diverged = [], None
-    for start in starts:
-        try:
-            runs.append(train(start, warn=False, **options))
-        except Diverged as error:
-            diverged = error
-    if not runs and diverged is not None:
-        diverged.name = f"column {names[diverged.column]!r}, standardised"
-        raise diverged
-    return min(runs, key=lambda run: run[1].best_validation)
+        return {"E_p": E_p, "layers": layers, "gradients": gradients}
 
 
 def save(model: Model | Network, path: str | os.PathLike[str]) -> None:
@@ -437,44 +494,48 @@ def load(path: str | os.PathLike[str]) -> Model:
 def _as_data(model: Model) -> tuple[dict[str, Any], dict[str, FloatArray]]:
     """What a file holds of a model: a specification and arrays."""
     arrays: dict[str, FloatArray] = {"theta": np.asarray(model.network.theta)}
-    for name, scaling in (("inputs", model.inputs), ("targets", model.targets)):
+    of_targets = None if model.targets is None else model.targets.scaling
+    for name, scaling in (("inputs", model.inputs), ("targets", of_targets)):
         if scaling is not None:
             arrays |= {f"{name}.mean": scaling.mean, f"{name}.sd": scaling.sd}
-    spec = {
-        "network": model.network.to_spec(),
-        "names": list(model.names),
-        "target_names": list(model.target_names),
-        "fitted": model.fitted,
-    }
+    spec: dict[str, Any] = {"network": model.network.to_spec(), "fitted": model.fitted}
+    if model.encoding is not None:
+        spec["columns"] = [spec_of(one) for one in model.encoding.fields]
+    if model.targets is not None:
+        spec["targets"] = model.targets.to_spec()
     return spec, arrays
 
 
 def _from_data(spec: dict[str, Any], arrays: dict[str, FloatArray]) -> Model:
     """The model of :func:`_as_data`, and of nothing that it would not write."""
     net = Network.from_spec(spec["network"], arrays["theta"])
-    model = Model(
-        net,
-        _names("names", spec["names"], net.sizes[0]),
-        _names("target_names", spec["target_names"], net.sizes[-1]),
-        _scaling("inputs", arrays, net.sizes[0]),
-        _scaling("targets", arrays, net.sizes[-1]),
-        spec["fitted"],
-    )
+    encoding = targets = None
+    if "columns" in spec:
+        encoding = Encoding(tuple(field_of(one) for one in spec["columns"]))
+        _require_nodes("columns", encoding.names, encoding.inputs, net.sizes[0])
+    if "targets" in spec:
+        targets = Targets.from_spec(spec["targets"], _scaling("targets", arrays, net.sizes[-1]))
+        _require_nodes("targets", targets.names, targets.outputs, net.sizes[-1])
+        if (net.f[-1].name, net.objective.name) != (
+            targets.activation,
+            targets.objective,
+        ) and targets.task != "regression":
+            raise ValueError("targets must fit the network's output layer; got classes for another. Save it again.")
+    model = Model(net, encoding, _scaling("inputs", arrays, net.sizes[0]), targets, spec["fitted"])
     values = [v for one in model.fitted.values() for v in (one.values() if isinstance(one, dict) else (one,))]
     if any(isinstance(value, dict | list | tuple) for value in values):
         raise ValueError("fitted must hold plain values and dicts of them; got deeper ones. Keep them elsewhere.")
-    again, arrays_again = _as_data(model)
-    if repr(again) != repr(spec) or set(arrays_again) != set(arrays):
+    again_spec, arrays_again = _as_data(model)
+    if repr(again_spec) != repr(spec) or set(arrays_again) != set(arrays):
         raise ValueError("a model must hold what save writes and nothing else; got something else. Save it again.")
     return model
 
 
-def _names(argument: str, names: Any, nodes: int) -> tuple[str, ...]:
-    if names and (len(names) != nodes or len(set(names)) != nodes or not all(isinstance(name, str) for name in names)):
+def _require_nodes(argument: str, names: tuple[str, ...], of_nodes: tuple[str, ...], nodes: int) -> None:
+    if len(of_nodes) != nodes or len(set(names)) != len(names) or not names:
         raise ValueError(
-            f"{argument} must be {nodes} different texts, one a node, or none; got {names!r:.200}. Correct them."
+            f"{argument} must be different and stand for {nodes} nodes; got {listed(names)}. Save the model again."
         )
-    return tuple(names)
 
 
 def _scaling(argument: str, arrays: dict[str, FloatArray], nodes: int) -> Scaling | None:
@@ -489,58 +550,11 @@ def _scaling(argument: str, arrays: dict[str, FloatArray], nodes: int) -> Scalin
     return scaling
 
 
-def _require_choices(target: Any, hidden: Any, held_out: Any, seed: Any) -> None:
-    """Refuse what would fail inside with a message that names none of these."""
-    if not isinstance(target, str) and not (np.iterable(target) and all(isinstance(name, str) for name in target)):
-        raise ValueError(
-            f"target must be the name of a column or a list of names; got {target!r:.200}. The columns of an array are "
-            "'x0', 'x1' and so on."
-        )
-    if isinstance(hidden, str) or not np.iterable(hidden):
-        raise ValueError(
-            f"hidden must be a list with the nodes of each hidden layer; got {hidden!r:.200}. For one layer of 32 "
-            "nodes pass [32]; for none, []."
-        )
-    if not isinstance(held_out, int | float | np.number):
-        raise ValueError(
-            f"held_out must lie between 0 and 1; got {held_out!r:.200}. Pass 0.2 to hold out every fifth row."
-        )
-    if not isinstance(seed, int | np.integer):
-        raise ValueError(
-            f"seed must be a whole number from 0 up; got {seed!r:.200}. The same seed gives the same model."
-        )
+def _dense(values: Any) -> FloatArray:
+    dense: FloatArray = values if isinstance(values, np.ndarray) else values.toarray()
+    return dense
 
 
-def _require_known(t: FloatArray, target_names: tuple[str, ...]) -> None:
-    for j, name in enumerate(target_names):
-        if np.isnan(t[:, j]).all():
-            raise BadData(
-                f"target {name!r:.200} must be known in some of the rows that are trained on; got it in none. "
-                "Add rows that know it, or leave it out."
-            )
-
-
-def _inputs_and_targets(table: Table, target_names: tuple[str, ...]) -> tuple[Table, FloatArray, int]:
-    """Input columns, targets (rows, targets), and how many rows were left out because they know no target."""
-    t = table.select(target_names, argument="target")
-    y_0 = table.without(target_names)
-    if not target_names or len(set(target_names)) != len(target_names) or not y_0.names:
-        raise BadData(
-            f"target must name one or more columns once each and leave one for the inputs; got {list(target_names)} of "
-            f"{len(table.names)} columns. Name the columns to predict."
-        )
-    require_finite(t, argument="targets", missing_allowed=True)
-    known = np.asarray(~np.isnan(t.values).all(axis=1))
-    require_finite(replace(y_0, values=np.where(known[:, None], y_0.values, 0.0)))
-    if known.sum() < 3:
-        raise BadData(
-            f"{table.origin} must have 3 rows or more with a known target, to train, to stop and to judge; got "
-            f"{int(known.sum())}. Add rows."
-        )
-    rows = np.flatnonzero(known)
-    return replace(y_0, values=y_0.values[rows], path=None), t.values[rows], len(known) - len(rows)
-
-
-def scores_to_dict(found: Mapping[str, Mapping[str, scores.Scores]]) -> dict[str, Any]:
+def scores_to_dict(found: Scored) -> dict[str, Any]:
     """Scores as plain data."""
     return {target: {name: asdict(one) for name, one in of_one.items()} for target, of_one in found.items()}

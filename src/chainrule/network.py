@@ -20,6 +20,7 @@ import numpy.typing as npt
 from chainrule.activations import ACTIVATIONS, Activation, activation, primitives
 from chainrule.notation import Array
 from chainrule.objective import OBJECTIVES, Objective, objective, penalty
+from chainrule.sparse import centred, is_sparse
 
 MOST_PARAMETERS = 2**36
 """More than any machine's memory holds today; beyond it sizes are a slip, or a hostile file."""
@@ -385,7 +386,13 @@ class ErrorTerms(tuple[Any, ...]):
 
 
 def as_inputs(net: Network, inputs: Array) -> Array:
-    """The inputs as an array (patterns, nodes of layer 0) of the network's type, or one sentence what is wrong."""
+    """The inputs as an array (patterns, nodes of layer 0) of the network's type, or one sentence what is wrong.
+
+    What is sparse stays so, as a :class:`chainrule.sparse.Centred`.
+    """
+    if is_sparse(inputs):
+        inputs = centred(inputs, net.dtype if net.dtype.kind == "f" else np.dtype("float64"))
+        return _require_patterns("inputs", inputs, net.sizes[0], net)
     return _as_patterns("inputs", inputs, net.sizes[0], net)
 
 
@@ -426,6 +433,10 @@ def shares(net: Network, known: Array, weights: Array | None, total: Array | Non
 def _as_patterns(name: str, values: Array, nodes: int, net: Network) -> Array:
     if isinstance(values, np.ndarray) or not hasattr(values, "__array_namespace__"):
         values = _as_floats(name, values, net)
+    return _require_patterns(name, values, nodes, net)
+
+
+def _require_patterns(name: str, values: Array, nodes: int, net: Network) -> Array:
     if values.ndim != 2 or values.shape[1] != nodes:
         shape = tuple(values.shape)
         if len(shape) == 1 and nodes == 1:

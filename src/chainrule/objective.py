@@ -280,7 +280,7 @@ def best_constant(row: Objective, f: Activation, t: Array, s: Array) -> tuple[Ar
     mean = (counted * filled).sum(axis=0) / np.maximum(counted.sum(axis=0), np.finfo(float).tiny)
 
     def E(c: Array) -> float:
-        losses = _constant_losses(row, f, filled, np.broadcast_to(c, t.shape))
+        losses = constant_losses(row, f, filled, np.broadcast_to(c, t.shape))
         return float((counted * losses).sum() / s.sum())
 
     if row.name == "cross_entropy" and f.vector:  # whose outputs add up to 1, even where the targets do not
@@ -298,7 +298,8 @@ def best_constant(row: Objective, f: Activation, t: Array, s: Array) -> tuple[Ar
     return (halved, E(halved)) if E(halved) <= E(mean) else (mean, E(mean))
 
 
-def _constant_losses(row: Objective, f: Activation, t: Array, y: Array) -> Array:
+def constant_losses(row: Objective, f: Activation, t: Array, y: Array) -> Array:
+    """The loss of every target t for outputs y that are the same in every pattern, (patterns, outputs)."""
     if row.name == "cross_entropy":  # 0 log 0 is 0
         inside = np.clip(y, np.finfo(float).tiny, 1.0)
         losses = -t * np.log(inside)

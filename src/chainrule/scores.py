@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
-from chainrule.notation import FloatArray
+from chainrule.notation import Array, FloatArray
 from chainrule.tables import Scaling
+
+Scored = Mapping[str, Mapping[str, Any]]
+"""For each target, scores of the network and of what it is compared with, by name."""
 
 
 @dataclass(frozen=True)
@@ -23,16 +29,15 @@ class Scores:
     mae: float
 
 
-def regression(t: FloatArray, y: FloatArray) -> list[Scores]:
-    """Scores of each column of predictions y against targets t, (rows, targets), on the rows that know the target."""
-    known = ~np.isnan(t)
-    return [_of_one(t[known[:, j], j], y[known[:, j], j]) for j in range(t.shape[1])]
+def regression(truth: FloatArray, said: FloatArray) -> Scores:
+    """Scores of predictions of one target, (rows,), on the rows that know it.
 
-
-def _of_one(truth: FloatArray, said: FloatArray) -> Scores:
-    """Scores by scikit-learn of numbers near 1, so that no square of theirs overflows or vanishes."""
+    By scikit-learn, of numbers near 1, so that no square of theirs overflows or vanishes.
+    """
     from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
+    known = ~np.isnan(truth)
+    truth, said = truth[known], said[known]
     if not truth.size:
         return Scores(0, float("nan"), float("nan"), float("nan"))
     varies = bool((truth != truth[0]).any())
@@ -48,12 +53,57 @@ def _of_one(truth: FloatArray, said: FloatArray) -> Scores:
     return Scores(truth.size, r2, rmse, mae)
 
 
+@dataclass(frozen=True)
+class ClassScores:
+    """Of one set of predicted probabilities of one target's classes: the rows that know it, and how good they are.
+
+    Parameters
+    ----------
+    rows : int
+    accuracy : float
+        The share of rows whose likeliest class is the true one.
+    log_loss : float
+        The mean of -log of the probability that was given to the true class, in nats.
+    roc_auc : float
+        The area under the receiver's curve; of several classes the mean over pairs of them (one against one). nan
+        unless every class occurs.
+    confusion : tuple of tuples of int
+        Rows of each true class (down) by predicted class (across), in the order of the classes.
+    """
+
+    rows: int
+    accuracy: float
+    log_loss: float
+    roc_auc: float
+    confusion: tuple[tuple[int, ...], ...]
+
+
+def classification(truth: FloatArray, probabilities: FloatArray) -> ClassScores:
+    """Scores of the probabilities of classes, (rows, classes), against their numbers, (rows,); nan is unknown."""
+    from sklearn.metrics import confusion_matrix, roc_auc_score
+
+    known = ~np.isnan(truth)
+    classes = probabilities.shape[1]
+    t, p = truth[known].astype(np.intp), probabilities[known].astype(np.float64)
+    if not t.size:
+        return ClassScores(0, float("nan"), float("nan"), float("nan"), ((0,) * classes,) * classes)
+    wrong = np.arange(classes) == (t[:, None] + 1) % classes
+    p = np.where(np.isfinite(p).all(axis=1, keepdims=True), p, wrong)  # what is not finite is as bad as can be
+    said = p.argmax(axis=1) if classes > 2 else (p[:, 1] > p[:, 0]).astype(np.intp)
+    area = float("nan")
+    if len(np.unique(t)) == classes:
+        area = float(roc_auc_score(t, p[:, 1]) if classes == 2 else roc_auc_score(t, p, multi_class="ovo"))
+    given = np.maximum(p[np.arange(len(t)), t], np.finfo(np.float64).tiny)
+    matrix = confusion_matrix(t, said, labels=np.arange(classes)).tolist()
+    return ClassScores(len(t), float((said == t).mean()), float(-np.log(given).mean()), area, tuple(map(tuple, matrix)))
+
+
 def _power_of_two(values: FloatArray) -> float:
     """Half the largest finite value or more, but no more than it: dividing by it rounds nothing."""
     return float(2.0 ** (np.frexp(np.abs(values[np.isfinite(values)]).max(initial=0.0))[1] - 1.0))
 
 
-def linear_predictions(inputs: FloatArray, t: FloatArray, new_inputs: FloatArray) -> FloatArray:
+def linear_predictions(inputs: Any, t: FloatArray, new_inputs: Any) -> FloatArray:
     """What ordinary least squares, fitted to (inputs, t), says for new inputs; each target on the rows that know it.
 
     Inputs are standardised first, for scikit-learn drops what is 1e-6 of the largest: columns of small numbers.
@@ -68,3 +118,60 @@ def linear_predictions(inputs: FloatArray, t: FloatArray, new_inputs: FloatArray
             known = ~np.isnan(t[:, j])
             predictions[:, j] = LinearRegression().fit(scaled[known], wanted[known, j]).predict(new)
         return predictions * of_targets.sd + of_targets.mean
+
+
+def logistic_probabilities(inputs: FloatArray, t: FloatArray, classes: int, new_inputs: FloatArray) -> FloatArray:
+    """What scikit-learn's logistic regression, fitted to standardised inputs and classes (rows,), says for new inputs.
+
+    Probabilities (rows, classes); 0 for a class that does not occur in t.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    of_inputs, known = Scaling.fit(inputs), ~np.isnan(t)
+    present = np.unique(t[known]).astype(np.intp)
+    probabilities = np.zeros((len(new_inputs), classes))
+    if len(present) == 1:
+        probabilities[:, present] = 1.0
+        return probabilities
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = LogisticRegression(max_iter=1000).fit(of_inputs.apply(inputs)[known], t[known].astype(np.intp))
+        probabilities[:, present] = model.predict_proba(of_inputs.apply(new_inputs))
+    return probabilities
+
+
+def folds(rows: int, number: int, seed: int, classes: FloatArray | None = None) -> list[tuple[Array, Array]]:
+    """Divide rows by scikit-learn's KFold, or StratifiedKFold for classes (rows,); of each fold the rows in and out.
+
+    Classes with fewer rows than folds are spread as far as they go; rows of an unknown class are spread too.
+    """
+    from sklearn.model_selection import KFold, StratifiedKFold
+
+    state = seed % 2**32  # scikit-learn takes no larger ones
+    if classes is None or len(np.unique(classes)) < 2:
+        return list(KFold(number, shuffle=True, random_state=state).split(np.empty((rows, 1))))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of classes with fewer rows than folds
+        of_rows = np.where(np.isnan(classes), -1, classes).astype(np.intp)
+        if np.bincount(of_rows + 1).max() < number:
+            return folds(rows, number, seed)
+        return list(StratifiedKFold(number, shuffle=True, random_state=state).split(np.empty((rows, 1)), of_rows))
+
+
+def mean(found: Sequence[Mapping[str, Mapping[str, Any]]]) -> dict[str, dict[str, Any]]:
+    """The mean of each figure over several sets of scores; rows, and rows of a confusion matrix, are added up."""
+    return {
+        target: {name: _mean([one[target][name] for one in found]) for name in found[0][target]} for target in found[0]
+    }
+
+
+def _mean(found: Sequence[Any]) -> Any:
+    figures: dict[str, Any] = {}
+    for field in fields(found[0]):
+        values = np.array([getattr(one, field.name) for one in found])
+        if field.name == "confusion":
+            figures[field.name] = tuple(map(tuple, values.sum(axis=0).tolist()))
+        else:
+            figures[field.name] = int(values.sum()) if field.name == "rows" else float(values.mean())
+    return type(found[0])(**figures)

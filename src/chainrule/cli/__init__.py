@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-VERBS = ("train", "predict", "evaluate", "check", "inspect")
+VERBS = ("train", "predict", "evaluate", "check", "inspect", "doctor", "completion")
 
 
 class Verbs(click.Group):
@@ -36,7 +36,7 @@ class Verbs(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that was asked for, or the one that may have been meant."""
-        if args[0] not in VERBS and not args[0].startswith("-"):
+        if args[0] not in VERBS and not args[0].startswith("-") and not ctx.resilient_parsing:
             close = difflib.get_close_matches(args[0], VERBS, 1)
             hint = f"Did you mean {close[0]!r}?" if close else "Choose one of them."
             ctx.fail(f"command must be one of {', '.join(VERBS)}; got {args[0]!r}. {hint}")
@@ -91,6 +91,8 @@ def _explain(error: Exception) -> tuple[int, str]:
     if isinstance(error, Diverged):
         error.outcome = "nothing was saved"
         return 4, str(error)
+    if isinstance(error, ImportError) and error.name is None:  # ours, which says what to install
+        return 1, str(error)
     if isinstance(error, ValueError):
         return 2, str(error)
     if isinstance(error, OSError):  # ours has no strerror: it is a sentence already

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from chainrule.cli.output import json_option, model_argument, table_argument, write_json
+from chainrule.cli.output import (
+    dialect_options,
+    json_option,
+    model_argument,
+    one_or_all,
+    tables_argument,
+    write_json,
+)
 
 
 @click.command("check")
 @model_argument
-@table_argument
+@tables_argument
 @click.option("--rows", default=32, show_default=True, type=click.IntRange(1), help="Rows of the table to use.")
+@dialect_options
 @json_option
-def command(model: Path, table: Path, rows: int, as_json: bool) -> None:
+def command(model: Path, tables: tuple[Path, ...], rows: int, as_json: bool, dialect: Any) -> None:
     """Certify the gradient of MODEL on the first rows of TABLE.
 
     Every derivative of back-propagation is compared with an oracle that shares nothing with it. For each block the
@@ -22,7 +31,8 @@ def command(model: Path, table: Path, rows: int, as_json: bool) -> None:
     """
     from chainrule.model import load
 
-    certificate = load(model).check(table, rows)
+    loaded = load(model)
+    certificate = loaded.check(next(loaded.pieces(one_or_all(tables), dialect)), rows)
     if as_json:
         write_json(certificate.to_dict())
     else:

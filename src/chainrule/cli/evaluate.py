@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from chainrule.cli.output import json_option, model_argument, table_argument, write_json, write_scores
+from chainrule.cli.output import (
+    dialect_options,
+    json_option,
+    model_argument,
+    one_or_all,
+    tables_argument,
+    write_json,
+    write_scores,
+)
 
 
 @click.command("evaluate")
 @model_argument
-@table_argument
+@tables_argument
+@dialect_options
 @json_option
-def command(model: Path, table: Path, as_json: bool) -> None:
+def command(model: Path, tables: tuple[Path, ...], as_json: bool, dialect: Any) -> None:
     """Score MODEL on a TABLE that has its targets.
 
-    R², RMSE and MAE of the network beside the constant predictor, which is the target's mean on the rows that the
-    model was trained on. Rows without the target are left out.
+    R², RMSE and MAE of a regression, or accuracy, log loss, ROC AUC and the confusion matrix of a classification,
+    beside the constant predictor: the target's mean, or the shares of its classes, on the rows that the model was
+    trained on. Rows without the target are left out.
     """
     from chainrule.model import load, scores_to_dict
 
-    found = load(model).evaluate(table)
+    loaded = load(model)
+    found = loaded.evaluate(one_or_all(tables), dialect=dialect)
     if as_json:
         write_json(scores_to_dict(found))
     else:
-        write_scores(found, f"rows of {table.name}")
+        write_scores(found, f"rows of {tables[0].name}" if len(tables) == 1 else "rows", loaded.targets)

@@ -3,36 +3,87 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import secrets
+import statistics
+import tempfile
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+MOST_SHOWN = 10
+"""Classes up to which a confusion matrix is shown whole."""
+
 model_argument = click.argument("model", type=click.Path(path_type=Path))
-table_argument = click.argument("table", type=click.Path(path_type=Path))
+tables_argument = click.argument("tables", metavar="TABLE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 json_option = click.option("--json", "as_json", is_flag=True, help="Write the result as JSON, for machines.")
 force_option = click.option("--force", is_flag=True, help="Replace an existing file.")
 
 
-def require_new(path: Path | None, force: bool, *inputs: Path) -> None:
+def dialect_options(command: Any) -> Any:
+    """How a text file is written, where that is not found out; given to the command as ``dialect``."""
+
+    @functools.wraps(command)
+    def with_dialect(
+        *given: Any, delimiter: str | None, decimal: str | None, encoding: str | None, no_header: bool, **named: Any
+    ) -> Any:
+        dialect = None
+        if no_header or any(one is not None for one in (delimiter, decimal, encoding)):
+            from chainrule.tables import Dialect
+
+            mark = {"tab": "\t", "\\t": "\t", "space": " ", "blank": " "}.get(str(delimiter), delimiter)
+            dialect = Dialect(mark, decimal, encoding, False if no_header else None)
+        return command(*given, dialect=dialect, **named)
+
+    for option in (
+        click.option("--no-header", is_flag=True, help="The file has no line of names; columns are x0, x1 and so on."),
+        click.option("--encoding", help="Of a text file; by default found out."),
+        click.option("--decimal", type=click.Choice([".", ","]), help="Decimal mark; by default found out."),
+        click.option("--delimiter", help="Between cells: a character, 'tab' or 'space'; by default found out."),
+    ):
+        with_dialect = option(with_dialect)
+    return with_dialect
+
+
+def one_or_all(tables: Sequence[Path]) -> Any:
+    """The only table, or the list of all."""
+    return tables[0] if len(tables) == 1 else list(tables)
+
+
+def require_new(path: Path | None, force: bool, *inputs: Path, option: str = "-o") -> None:
     """Refuse to replace a file without --force, and what is read in any case, before any work is done."""
     if path is None:
         return
-    if any(path.exists() and given.exists() and path.samefile(given) for given in inputs):
-        raise click.UsageError(f"-o must be another file than those that are read; got {str(path)!r}. Name a new one.")
+    read = [given for given in inputs if given.exists() and path.exists()]
+    if any(path.samefile(given) or given.resolve() in path.resolve().parents for given in read):
+        raise click.UsageError(
+            f"{option} must be another file than those that are read; got {str(path)!r}. Name a new one."
+        )
     if path.is_dir():
-        raise click.UsageError(f"-o must be a file; got {str(path)!r}, which is a folder. Name a file in it.")
+        raise click.UsageError(f"{option} must be a file; got {str(path)!r}, which is a folder. Name a file in it.")
     if path.exists() and not path.is_file():
-        raise click.UsageError(f"-o must be a file; got {str(path)!r}, which is a device or a pipe. Leave -o out.")
+        raise click.UsageError(
+            f"{option} must be a file; got {str(path)!r}, which is a device or a pipe. Leave {option} out."
+        )
     if path.exists() and not force:
-        raise click.UsageError(f"-o must be a new file; got {str(path)!r}, which exists. Add --force to replace it.")
+        raise click.UsageError(
+            f"{option} must be a new file; got {str(path)!r}, which exists. Add --force to replace it."
+        )
     if not path.absolute().parent.is_dir():
-        raise click.UsageError(f"-o must be in a folder that exists; got {str(path)!r}. Make the folder first.")
+        raise click.UsageError(f"{option} must be in a folder that exists; got {str(path)!r}. Make the folder first.")
+    try:
+        with tempfile.TemporaryFile(dir=Path(os.path.realpath(path)).parent):
+            pass
+    except OSError as error:
+        raise click.UsageError(
+            f"{option} must be in a folder that can be written to; got {str(path)!r} ({str(error.strerror).lower()}). "
+            "Choose another."
+        ) from None
 
 
 def as_json_text(value: Any) -> str:
@@ -71,7 +122,8 @@ def write_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=printable(title), title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    click.secho(textwrap.fill(printable(title), 80), bold=True)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for n, column in enumerate(columns):
         table.add_column(column, justify="left" if n == 0 else "right", overflow="fold")
     for row in rows:
@@ -82,23 +134,60 @@ def write_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
-def write_scores(found: Mapping[str, Mapping[str, Any]], rows: str) -> None:
-    """R², RMSE and MAE of each target, the network first, and what to know of few rows or a constant target."""
-    for target, of_one in found.items():
-        columns = [[f"{one.r2:.3f}" for one in of_one.values()]]
-        columns += [alike([getattr(one, name) for one in of_one.values()]) for name in ("rmse", "mae")]
-        count = next(iter(of_one.values())).rows
+def write_scores(
+    found: Mapping[str, Mapping[str, Any]], rows: str, targets: Any = None, folds: Sequence[Any] = ()
+) -> None:
+    """The scores of each target, the network first, and what to know of few rows or a constant target."""
+    for j, (target, of_one) in enumerate(found.items()):
+        each = [*of_one.values()]
+        count = each[0].rows
+        if hasattr(each[0], "r2"):
+            heads, names = ("R²", "RMSE", "MAE"), ("r2", "rmse", "mae")
+        else:
+            heads, names = ("accuracy", "log loss", "ROC AUC"), ("accuracy", "log_loss", "roc_auc")
+        columns = [
+            [f"{getattr(one, name):.3f}" for one in each]
+            if name in {"r2", "accuracy", "roc_auc"}
+            else alike([getattr(one, name) for one in each])
+            for name in names
+        ]
+        if folds:
+            spread = [statistics.stdev(getattr(fold[target][name], names[0]) for fold in folds) for name in of_one]
+            columns[0] = [f"{cell} ± {one:.3f}" for cell, one in zip(columns[0], spread, strict=True)]
         write_table(
             f"{target}: {count:,} {rows}",
-            ("", "R²", "RMSE", "MAE"),
+            ("", *heads),
             [(name, *cells) for name, *cells in zip(of_one, *columns, strict=True)],
         )
-        if any(one.r2 != one.r2 for one in of_one.values()):
-            write_lines("R² is nan because the target does not vary in these rows: there is nothing to explain")
+        if hasattr(each[0], "confusion") and targets is not None:
+            _write_confusion(target, targets.fields[j].levels, each[0].confusion)
+        if any(getattr(one, names[0]) != getattr(one, names[0]) for one in each):
+            write_lines(
+                f"{heads[0]} is nan because the target does not vary in these rows: there is nothing to explain"
+            )
             click.echo()
         elif count < 10:
             write_lines(f"{count} rows are too few to trust these figures")
             click.echo()
+
+
+def _write_confusion(target: str, levels: Sequence[str], confusion: Sequence[Sequence[int]]) -> None:
+    """Rows of each class by predicted class; of many classes only the pairs that are confused most."""
+    if len(levels) <= MOST_SHOWN:
+        write_table(
+            f"{target}: rows of each class, down, by predicted class, across",
+            ("", *levels),
+            [(level, *map(str, row)) for level, row in zip(levels, confusion, strict=True)],
+        )
+        return
+    pairs = [(confusion[a][b], levels[a], levels[b]) for a in range(len(levels)) for b in range(len(levels)) if a != b]
+    worst = [pair for pair in sorted(pairs, key=lambda pair: -pair[0])[:MOST_SHOWN] if pair[0]]
+    if worst:
+        write_table(
+            f"{target}: classes confused most",
+            ("class", "taken for", "rows"),
+            [(a, b, str(count)) for count, a, b in worst],
+        )
 
 
 def alike(values: Sequence[float]) -> list[str]:
@@ -110,13 +199,14 @@ def alike(values: Sequence[float]) -> list[str]:
     return [f"{value:.{decimals}f}" for value in values]
 
 
-def write_text(path: Path, text: str) -> None:
-    """A file written whole or not at all; a symbolic link stays and leads to it."""
+def write_text(path: Path, text: Iterable[str]) -> None:
+    """A file written whole or not at all, part by part; a symbolic link stays and leads to it."""
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f".{target.name[:40]}.{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("x", encoding="utf-8", newline="") as file:
-            file.write(text)
+            for part in text:
+                file.write(part)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(target)

@@ -2,85 +2,232 @@
 
 from __future__ import annotations
 
+import difflib
 import shlex
+import tomllib
+import warnings
 from pathlib import Path
 from typing import Any
 
 import click
 
 from chainrule.cli.output import (
+    dialect_options,
     force_option,
     json_option,
+    one_or_all,
     printable,
     require_new,
-    table_argument,
+    tables_argument,
     write_json,
     write_lines,
     write_scores,
+    write_table,
 )
+
+SHOWN_TRIALS = 10
+
+
+def _configured(ctx: click.Context, parameter: click.Parameter, path: Path | None) -> None:
+    """Take what a TOML file says as the defaults of the other options."""
+    if path is None:
+        return
+    try:
+        with path.open("rb") as file:
+            given = tomllib.load(file)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise click.UsageError(f"--config must be a TOML file; got {str(path)!r} ({why}). Correct it.") from None
+    known = {_key(one): one for one in ctx.command.params if one.name not in {"config", "help"}}
+    values: dict[str, Any] = {}
+    for key, value in given.items():
+        option = known.get(key.replace("_", "-"))
+        if option is None:
+            close = difflib.get_close_matches(key, known, 1)
+            hint = f"Did you mean {close[0]!r}?" if close else f"It may hold {', '.join(sorted(known))}."
+            raise click.UsageError(f"--config must hold options of train; got {key!r} in {str(path)!r}. {hint}")
+        flag = getattr(option, "is_flag", False)
+        each = value if isinstance(value, list) else [value]
+        if not isinstance(value, bool) if flag else not all(type(one) in {str, int, float} for one in each):
+            kind = "true or false" if flag else "text, a number or a list of them"
+            raise click.UsageError(
+                f"--config must give {key!r} as {kind}; got {value!r:.60} in {str(path)!r}. Correct it."
+            )
+        several = option.nargs == -1 or getattr(option, "multiple", False)
+        words = [*map(str, each)]
+        values[str(option.name)] = value if flag else words if several else ",".join(words)
+    ctx.default_map = values
+
+
+def _key(parameter: click.Parameter) -> str:
+    """What an option is called in a file: its name on the command line."""
+    return parameter.opts[0].lstrip("-") if isinstance(parameter, click.Option) else "table"
 
 
 @click.command("train")
-@table_argument
+@tables_argument
 @click.option("--target", "-t", multiple=True, required=True, help="Column to predict; may be given several times.")
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="File to save the model to.")
 @force_option
-@click.option("--hidden", default="32", show_default=True, help="Nodes of each hidden layer, like 32,16; '' for none.")
+@click.option(
+    "--ignore", "-i", multiple=True, metavar="COLUMN", help="Column to leave out; may be given several times."
+)
+@click.option("--text", multiple=True, metavar="COLUMN", help="Column whose numbers are names, such as postal codes.")
+@click.option(
+    "--missing", type=click.Choice(["mean"]), help="Fill missing inputs and mark them; else they are refused."
+)
+@click.option("--task", type=click.Choice(["regression", "classification"]), help="By default found from the target.")
+@click.option(
+    "--cv", type=click.IntRange(2), metavar="K", help="Judge by K-fold cross-validation, then train on all rows."
+)
+@click.option(
+    "--held-out", default=0.2, show_default=True, help="Fraction of the rows kept to judge the model; 0 for none."
+)
+@click.option("--refit", is_flag=True, help="Once it is judged, train the model that is saved on all rows.")
+@click.option("--search", type=float, metavar="SECONDS", help="Try other networks and rules too, for so long.")
+@click.option("--hidden", help="Nodes of each hidden layer, like 32,16; '' for none. By default chosen.")
 @click.option("--activation", default="tanh", show_default=True, help="Activation of the hidden layers.")
-@click.option(
-    "--rule", default="adam", show_default=True, help="Update rule: gradient_descent, momentum, adam or lbfgs."
-)
+@click.option("--l2", type=float, help="Penalty on the squares of the weights. By default chosen.")
+@click.option("--rule", help="Update rule, such as lbfgs or adam. By default one that fits the number of rows.")
 @click.option("--learning-rate", type=float, help="By default one that fits the rule.")
-@click.option("--epochs", default=400, show_default=True, help="At most so many passes over the rows.")
-@click.option("--batch-size", default=32, show_default=True, help="Rows an update; 0 for all.")
 @click.option(
-    "--patience", default=30, show_default=True, help="Epochs without improvement before it stops; 0 for never."
+    "--warm-up",
+    type=click.FloatRange(0),
+    metavar="EPOCHS",
+    help="Let the learning rate rise over so many epochs first.",
 )
-@click.option("--l2", type=float, help="Penalty on the squares of the weights; by default chosen of four.")
-@click.option("--held-out", default=0.2, show_default=True, help="Fraction of the rows kept to judge the model.")
+@click.option(
+    "--schedule",
+    default="constant",
+    show_default=True,
+    help="Of the learning rate: constant, step, cosine or plateau.",
+)
+@click.option("--clip", type=float, help="Largest norm of the gradient of an update.")
+@click.option("--epochs", type=click.IntRange(1), help="At most so many passes over the rows.")
+@click.option("--batch-size", type=click.IntRange(0), help="Rows an update; 0 for all.")
+@click.option(
+    "--patience",
+    default=20,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Epochs without improvement before it stops; 0 for never.",
+)
 @click.option(
     "--seed", default=0, show_default=True, help="Of held-out rows, start and order: the same gives the same model."
 )
+@click.option(
+    "--log", type=click.Path(path_type=Path), help="File for E per epoch: .jsonl or .csv; or a folder for TensorBoard."
+)
+@click.option("--plot", type=click.Path(path_type=Path), help="Picture of the result to write: .png, .svg or .pdf.")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    callback=_configured,
+    is_eager=True,
+    expose_value=False,
+    help="TOML file with options, by their names.",
+)
+@click.option("--stream/--no-stream", default=None, help="Read window by window; by default where the table is large.")
+@dialect_options
 @json_option
 def command(
-    table: Path,
+    tables: tuple[Path, ...],
     target: tuple[str, ...],
     output: Path | None,
     force: bool,
-    hidden: str,
-    batch_size: int,
+    hidden: str | None,
     patience: int,
+    log: Path | None,
+    plot: Path | None,
+    schedule: str,
+    warm_up: float | None,
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Train a network on a CSV TABLE and judge it on held-out rows.
+    """Train a network on a TABLE and judge it on unseen rows.
 
-    The table holds numbers under a line of names; every column but the targets is an input. Values are taken as they
-    are: scaling is done inside and undone on output. The report compares the network with the linear model and with the
-    constant predictor on the same held-out rows, and certifies its gradient.
+    TABLE is a file (CSV and its relatives, Parquet, Arrow, NumPy), several, or a folder of them; every column but the
+    targets is an input. Values are taken as they are: encoding and scaling are done inside and undone on output. What
+    is not given is chosen on the training rows alone. The report compares the network with a linear model and with
+    always saying the same, on the same rows, and certifies its gradient.
     """
     from chainrule.model import Model, save
+    from chainrule.plots import require_picture
+    from chainrule.training.loop import Interrupted
+    from chainrule.training.schedules import schedule as schedule_of
 
-    require_new(output, force, table)
-    for option, value in (("--batch-size", batch_size), ("--patience", patience)):
-        if value < 0:
-            raise click.UsageError(f"{option} must be 0 or more; got {value}. See chainrule train --help for 0.")
+    require_new(output, force, *tables)
+    require_new(plot, True, *tables, option="--plot")
+    if plot is not None:
+        require_picture(plot)
+    callbacks = [] if log is None else [_Log(log, force, tables)]
     try:
         model = Model.fit(
-            table, target, hidden=_layers(hidden), batch_size=batch_size or None, patience=patience or None, **options
+            one_or_all(tables),
+            target,
+            hidden=None if hidden is None else _layers(hidden),
+            patience=patience or None,
+            schedule=schedule if warm_up is None else schedule_of(schedule, warm_up=warm_up),
+            callbacks=callbacks,
+            **options,
         )
-    except KeyboardInterrupt:
-        click.echo("Error: training was interrupted; nothing was saved.", err=True)
+    except KeyboardInterrupt as error:
+        unfinished = error.model if isinstance(error, Interrupted) else None
+        if output is not None and unfinished is not None:
+            save(unfinished, output)
+            outcome = f"the best weights so far were saved to {printable(output)}, with no report"
+        else:
+            outcome = "nothing was saved"
+        click.echo(f"Error: training was interrupted; {outcome}.", err=True)
         raise SystemExit(130) from None
-    if output is not None:
-        save(model, output)
-    if as_json:
-        _write_json(model, output)
-    else:
-        _write(model, output)
-    _warn_of_worse(model)
+    saved = drawn = None
+    try:
+        if output is not None:
+            save(model, output)
+            saved = output
+        if plot is not None:
+            from chainrule.plots import save_report
+
+            save_report(model, plot)
+            drawn = plot
+    finally:  # what came of the training is said, whatever cannot be written
+        if as_json:
+            _write_json(model, saved)
+        else:
+            _write(model, saved, drawn)
+        _warn_of_worse(model)
     if model.report is not None and not model.report.certificate.ok:
         raise SystemExit(1)
+
+
+class _Log:
+    """The logger of a file or folder; where that cannot be written any more, training goes on without."""
+
+    def __init__(self, path: Path, force: bool, tables: tuple[Path, ...]) -> None:
+        from chainrule.training import loggers
+
+        kinds = {".jsonl": loggers.JSONLLogger, ".csv": loggers.CSVLogger, "": loggers.TensorBoardLogger}
+        if path.suffix not in kinds:
+            raise click.UsageError(f"--log must end in .jsonl or .csv, or be a folder; got {str(path)!r}. Rename it.")
+        if path.suffix:
+            require_new(path, force, *tables, option="--log")
+        self._logger: Any = kinds[path.suffix](path)
+
+    def before_epoch(self, run: Any) -> None:
+        self._try("before_epoch", run)
+
+    def after_epoch(self, run: Any) -> None:
+        self._try("after_epoch", run)
+
+    def close(self) -> None:
+        self._try("close")
+
+    def _try(self, what: str, *given: Any) -> None:
+        try:
+            getattr(self._logger, what, lambda *_: None)(*given)
+        except OSError as error:
+            self._logger = None
+            warnings.warn(f"{error} Training goes on without --log.", stacklevel=2)
 
 
 def _layers(hidden: str) -> list[int]:
@@ -93,29 +240,47 @@ def _layers(hidden: str) -> list[int]:
     return [int(nodes) for nodes in layers]
 
 
-def _write(model: Any, output: Path | None) -> None:
+def _write(model: Any, output: Path | None, plot: Path | None) -> None:
     report, net = model.report, model.network
-    rows, history, certificate = report.rows, report.history, report.certificate
+    rows, history, certificate, choice = report.rows, report.history, report.certificate, report.choice
+    for note in report.notes:
+        write_lines(note)
     sizes = "-".join(str(nodes) for nodes in net.sizes)
     hidden = f"{net.f[1].name}, " if net.depth > 1 else ""
-    write_lines(f"network {sizes}, {net.n_parameters:,} parameters: {hidden}output {net.f[-1].name}")
+    write_lines(f"{model.task}: network {sizes}, {net.n_parameters:,} parameters: {hidden}output {net.f[-1].name}")
+    trained, held = _counted(rows["trained"], "row"), _counted(rows["held_out"], "row")
+    if report.folds:
+        write_lines(f"judged by {len(report.folds)}-fold cross-validation, then trained on all {trained}")
+    elif not rows["held_out"]:
+        write_lines(f"trained on all {trained}, with none held out to judge it")
+    else:
+        known = rows["trained"] + (0 if report.refitted else rows["held_out"] + rows["stopping"])
+        held += f" ({rows['held_out'] / known:.0%}) held out"
+        then = f"judged with {held}, then trained once more on all {trained}"
+        write_lines(then if report.refitted else f"trained on {trained}, with {held} to judge it")
+    if choice.trials:
+        by = (
+            f"{_counted(choice.stopping, 'other row')}"
+            if choice.stopping
+            else "cross-validation within the training rows"
+        )
+        write_lines(f"the best of {_counted(len(choice.trials), 'way')} of training by {by}: {choice.settings}")
+    best = f", kept epoch {history.best_epoch:,}" if history.validation else ""
     write_lines(
-        f"trained by {history.rule} on {_counted(rows['trained'], 'row')}, with {len(report.penalties)} "
-        f"{'penalties' if len(report.penalties) > 1 else 'penalty'}, in {report.seconds:.1f} s"
+        f"{history.rule}: {_counted(history.epochs, 'epoch')} ({history.stopped}){best}; {report.seconds:.1f} s in all"
     )
-    chosen = f"l2 = {net.l2:g} and " if len(report.penalties) > 1 else ""
-    write_lines(
-        f"{_counted(rows['stopping'], 'other row')} chose {chosen}epoch {history.best_epoch:,} of {history.epochs:,} "
-        f"({history.stopped})"
-    )
-    if history.best_epoch > 0.9 * history.epochs and history.stopped == "all epochs run":
-        write_lines("it was still improving at the end: more --epochs may do better")
     if rows["without_target"]:
         write_lines(f"left out for want of a target: {_counted(rows['without_target'], 'row')}")
     click.echo()
-    write_scores(report.scores, "held-out rows")
+    if choice.searched:
+        _write_trials(choice)
+    if report.scores:
+        what = f"rows, {len(report.folds)}-fold cross-validation" if report.folds else "held-out rows"
+        write_scores(report.scores, what, model.targets, report.folds)
     for target, found in report.scores.items():
-        if found["linear model"].rmse < found["network"].rmse <= found["constant predictor"].rmse:
+        name = "rmse" if model.task == "regression" else "log_loss"
+        network, linear = getattr(found["network"], name), getattr(found.get("linear model"), name, float("inf"))
+        if linear < network <= getattr(found["constant predictor"], name):
             write_lines(f"the linear model does better on {target} here; a network may not be needed")
     if certificate.ok:
         write_lines(
@@ -124,8 +289,20 @@ def _write(model: Any, output: Path | None) -> None:
         )
     else:
         click.echo(str(certificate))
+    if plot is not None:
+        click.echo(f"picture in {printable(plot)}")
     if output is not None:
-        click.echo(f"saved to {output}: chainrule predict {shlex.quote(str(output))} NEW.csv")
+        click.echo(printable(f"saved to {output}: chainrule predict {shlex.quote(str(output))} NEW.csv"))
+
+
+def _write_trials(choice: Any) -> None:
+    """The best of what was tried, with E of the rows that it was judged on."""
+    best = sorted(choice.trials, key=lambda trial: trial.error)[:SHOWN_TRIALS]
+    write_table(
+        f"the best of {_counted(len(choice.trials), 'way')} of training",
+        ("way", "E", "±", "s"),
+        [(str(one.settings), f"{one.error:.4f}", f"{one.spread:.4f}", f"{one.seconds:.1f}") for one in best],
+    )
 
 
 def _counted(count: int, what: str) -> str:
@@ -133,11 +310,14 @@ def _counted(count: int, what: str) -> str:
 
 
 def _warn_of_worse(model: Any) -> None:
+    name = "rmse" if model.task == "regression" else "log_loss"
+    for warning in model.report.warnings:
+        click.echo(f"Warning: {printable(warning)}", err=True)
     for target, found in model.report.scores.items():
-        if found["network"].rmse > found["constant predictor"].rmse:
+        if getattr(found["network"], name) > getattr(found["constant predictor"], name):
+            rows = "in cross-validation" if model.report.folds else "on the held-out rows"
             click.echo(
-                f"Warning: the network predicts {printable(target)} worse than a constant does on the held-out rows.",
-                err=True,
+                f"Warning: the network predicts {printable(target)} worse than a constant does {rows}.", err=True
             )
 
 
@@ -147,12 +327,19 @@ def _write_json(model: Any, output: Path | None) -> None:
     report = model.report
     write_json(
         {
+            "task": model.task,
             "sizes": list(model.network.sizes),
             "parameters": model.network.n_parameters,
             "inputs": list(model.names),
             "targets": list(model.target_names),
             "rows": dict(report.rows),
+            "refitted": report.refitted,
+            "notes": [*report.notes],
+            "warnings": [*report.warnings],
+            "chosen": report.choice.settings.to_dict(),
+            "trials": [trial.to_dict() for trial in report.choice.trials],
             "scores": scores_to_dict(report.scores),
+            "folds": [scores_to_dict(fold) for fold in report.folds],
             "certificate": report.certificate.to_dict(),
             "history": report.history.to_dict(),
             "seconds": report.seconds,

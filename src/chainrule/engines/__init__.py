@@ -9,14 +9,14 @@ import difflib
 import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 
 from chainrule.network import Network, as_inputs, as_targets
 from chainrule.notation import FloatArray
 from chainrule.objective import known_patterns
+from chainrule.sparse import Centred
 
 ENGINES = {"reference": "chainrule.engines.reference"}
 """Every engine by name, the fastest first."""
@@ -26,43 +26,81 @@ PIECE = 4096
 
 
 @dataclass(frozen=True)
-class Source:
-    """The patterns to learn from: inputs, targets, and s_p.
+class Patterns:
+    """Patterns in memory: all there are, or a window of something larger.
 
     ``inputs`` is (patterns, inputs), ``targets`` (patterns, outputs) with NaN where missing, ``weights`` (patterns,),
-    all above 0: patterns without a weight or a known target are left out.
+    all above 0: patterns without a weight or a known target are left out. ``patterns`` and ``total``, how many there
+    are and S, the sum of their weights, are those of the whole; a window is told them.
     """
 
-    inputs: FloatArray
+    inputs: Any
     targets: FloatArray
     weights: FloatArray
     batch_size: int
+    patterns: int = 0
+    total: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.patterns:
+            object.__setattr__(self, "patterns", len(self.inputs))
+            object.__setattr__(self, "total", float(self.weights.sum()))
+
+    def batches(self, order: Any) -> Iterator[tuple[Any, FloatArray, FloatArray, float]]:
+        """Inputs, targets, weights and total of each batch in this order of rows; the totals keep E unbiased."""
+        for start in range(0, len(order), self.batch_size):
+            rows = order[start : start + self.batch_size]
+            yield self.inputs[rows], self.targets[rows], self.weights[rows], self.total * len(rows) / self.patterns
+
+    def windows(self, seed: int, epoch: int, shuffle: bool) -> Iterator[tuple[Patterns, Any]]:
+        """One window, everything; its order depends on seed and epoch only."""
+        rows = len(self.inputs)
+        yield self, np.random.default_rng([seed, epoch]).permutation(rows) if shuffle else np.arange(rows)
+
+    def pieces(self) -> Iterator[tuple[Any, FloatArray, FloatArray]]:
+        """All patterns in their own order, a piece at a time."""
+        for start in range(0, len(self.inputs), PIECE):
+            piece = slice(start, start + PIECE)
+            yield self.inputs[piece], self.targets[piece], self.weights[piece]
+
+    def excerpt(self) -> Patterns:
+        """All of them: they are in memory already."""
+        return self
+
+
+@runtime_checkable
+class Source(Protocol):
+    """What ``train`` learns from, in memory or not: :class:`Patterns` is one, and a user may write another.
+
+    Everything is in the network's type and checked already, as :class:`Patterns` says.
+    """
+
+    @property
+    def batch_size(self) -> int:
+        """Patterns an update."""
 
     @property
     def patterns(self) -> int:
         """How many there are."""
-        return len(self.inputs)
 
-    @cached_property
+    @property
     def total(self) -> float:
-        """S, the sum of the weights."""
-        return float(self.weights.sum())
+        """S, the sum of their weights."""
 
-    def batches(self, order: Any) -> Iterator[tuple[FloatArray, FloatArray, FloatArray, float]]:
-        """Inputs, targets, weights and total of each batch in this order of patterns; the totals keep E unbiased."""
-        S = self.total
-        for start in range(0, self.patterns, self.batch_size):
-            rows = order[start : start + self.batch_size]
-            yield self.inputs[rows], self.targets[rows], self.weights[rows], S * len(rows) / self.patterns
+    def windows(self, seed: int, epoch: int, shuffle: bool) -> Iterator[tuple[Patterns, Any]]:
+        """One epoch: windows that fit into memory, each with the order in which its rows are to be taken.
 
-    def pieces(self) -> Iterator[tuple[FloatArray, FloatArray, FloatArray]]:
-        """All patterns in their own order, a piece at a time."""
-        for start in range(0, self.patterns, PIECE):
-            piece = slice(start, start + PIECE)
-            yield self.inputs[piece], self.targets[piece], self.weights[piece]
+        Together they hold every pattern once; each but the last holds a multiple of ``batch_size`` rows.
+        """
+
+    def pieces(self) -> Iterator[tuple[Any, FloatArray, FloatArray]]:
+        """Inputs, targets and weights of all patterns once, in any order that stays the same, a piece at a time."""
+
+    def excerpt(self) -> Patterns:
+        """Some of the patterns, 50,000 at most or all that are in memory, to explain a run that went wrong."""
 
 
-def source(net: Network, inputs: Any, targets: Any, weights: Any = None, batch_size: int | None = None) -> Source:
+def source(net: Network, inputs: Any, targets: Any, weights: Any = None, batch_size: int | None = None) -> Patterns:
     """Check what a user gives, once, and make it a source in the network's type.
 
     Raises
@@ -77,7 +115,10 @@ def source(net: Network, inputs: Any, targets: Any, weights: Any = None, batch_s
             f"inputs and targets must have the same number of rows, one or more; got {len(y_0)} and {len(t)}. "
             "Pass one row a pattern in both."
         )
-    _require_finite("inputs", y_0, np.isfinite(y_0))
+    if isinstance(y_0, Centred):
+        _require_finite_sparse(y_0)
+    else:
+        _require_finite("inputs", y_0, np.isfinite(y_0))
     _require_finite("targets", t, ~np.isinf(t))
     low, high = net.objective.domain
     if ((t < low) | (t > high)).any():
@@ -101,7 +142,7 @@ def source(net: Network, inputs: Any, targets: Any, weights: Any = None, batch_s
         )
     if not s.all():  # what does not count takes no part, not even by overflowing
         y_0, t, s = y_0[s > 0], t[s > 0], s[s > 0]
-    return Source(y_0, t, s, len(t) if batch_size is None else min(batch_size, len(t)))
+    return Patterns(y_0, t, s, len(t) if batch_size is None else min(batch_size, len(t)))
 
 
 def _plain(values: Any) -> Any:
@@ -119,6 +160,18 @@ def _require_finite(name: str, values: FloatArray, good: Any) -> None:
         value = f"{values[row, column]}{' in float32' if values.dtype == np.float32 else ''}"
         raise ValueError(
             f"{name} must be finite; row {row}, column {column} is {value}. Drop the row or fill the gap first."
+        )
+
+
+def _require_finite_sparse(values: Centred) -> None:
+    """The same of the entries that are stored."""
+    bad = np.flatnonzero(~np.isfinite(values.matrix.data))
+    if bad.size:
+        row = int(np.searchsorted(values.matrix.indptr, bad[0], side="right")) - 1
+        column, value = int(values.matrix.indices[bad[0]]), values.matrix.data[bad[0]]
+        raise ValueError(
+            f"inputs must be finite; row {row}, column {column} is "
+            f"{value}{' in float32' if values.dtype == np.float32 else ''}. Drop the row or fill the gap first."
         )
 
 
@@ -154,11 +207,11 @@ class Engine(Protocol):
     def prepare(self, net: Network, source: Source, rule: Any) -> Any:
         """A state to train this network on this source by this rule; the network itself is never changed."""
 
-    def epoch(self, state: Any, order: Any, learning_rates: Any) -> float:
-        """One pass over the patterns in this order, one learning rate an update; the running E, before each update.
+    def epoch(self, state: Any, window: Patterns, order: Any, learning_rates: Any) -> float:
+        """One pass over a window in this order, one learning rate an update: its part of the running E of the epoch.
 
-        An E, a weight or a memory of the rule that is not finite ends the pass with NaN, and the state keeps the last
-        that are.
+        That is E before each update, times the batch's share of all patterns. An E, a weight or a memory of the rule
+        that is not finite ends the pass with NaN, and the state keeps the last that are.
         """
 
     def value_and_gradient(self, state: Any, theta: FloatArray) -> tuple[float, FloatArray]:

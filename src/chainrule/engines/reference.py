@@ -11,38 +11,44 @@ from typing import Any
 import numpy as np
 
 from chainrule import backprop
-from chainrule.engines import PIECE, Source
-from chainrule.network import Network
+from chainrule.engines import PIECE, Patterns, Source
+from chainrule.network import Network, as_inputs
 from chainrule.notation import FloatArray
 from chainrule.objective import penalty_gradient
 
 
 @dataclass
 class State:
-    """A network in training: its θ, what the rule remembers, and how many updates were made."""
+    """A network in training: its θ, what the rule remembers, and how many updates were made.
+
+    ``factors`` of η, as long as θ, are None where every layer learns at the same rate.
+    """
 
     net: Network
     source: Source
     rule: Any
+    factors: FloatArray | None
     slots: tuple[FloatArray, ...]
     updates: int = 0
 
 
 def prepare(net: Network, source: Source, rule: Any) -> State:
     """A state with a copy of the network."""
-    return State(net.copy(), source, rule, tuple(np.zeros_like(net.theta) for _ in range(rule.slots)))
+    slots = tuple(np.zeros_like(net.theta) for _ in range(rule.slots))
+    return State(net.copy(), source, rule, rule.factors(net), slots)
 
 
-def epoch(state: State, order: Any, learning_rates: Any) -> float:
-    """Forward, error terms, gradient, update, batch by batch; the running E of the epoch."""
+def epoch(state: State, window: Patterns, order: Any, learning_rates: Any) -> float:
+    """Forward, error terms, gradient, update, batch by batch; the window's part of the running E."""
     running = 0.0
     with np.errstate(all="ignore"):  # what overflows ends in an E that is not finite, and that is what is looked at
-        for (inputs, t, s, total), learning_rate in zip(state.source.batches(order), learning_rates, strict=True):
-            net = state.net
+        for (inputs, t, s, total), learning_rate in zip(window.batches(order), learning_rates, strict=True):
+            net, η = state.net, float(learning_rate)
             trace = backprop.forward(net, inputs)
             g = backprop.gradient(net, trace, backprop.error_terms(net, trace, t), s, total).theta
-            running += float(backprop.error(net, trace, t, s, total)) * len(inputs) / state.source.patterns
-            theta, slots = state.rule.step(net.theta, g, state.slots, float(learning_rate), state.updates + 1)
+            running += float(backprop.error(net, trace, t, s, total)) * len(inputs) / window.patterns
+            rates = η if state.factors is None else η * state.factors
+            theta, slots = state.rule.step(net.theta, g, state.slots, rates, state.updates + 1)
             if not (np.isfinite(running) and all(np.isfinite(values).all() for values in (theta, *slots))):
                 return np.nan
             state.net, state.slots, state.updates = net.replace(theta), slots, state.updates + 1
@@ -80,11 +86,13 @@ def error(state: State, source: Source) -> float:
 
 def jacobian(state: State) -> FloatArray:
     """The derivative of every output by θ, (patterns, outputs, parameters)."""
-    return np.asarray(backprop.jacobian(state.net, backprop.forward(state.net, state.source.inputs)))
+    parts = [backprop.jacobian(state.net, backprop.forward(state.net, inputs)) for inputs, *_ in state.source.pieces()]
+    return np.concatenate(parts)
 
 
-def predict(net: Network, inputs: FloatArray) -> FloatArray:
+def predict(net: Network, inputs: Any) -> FloatArray:
     """The outputs (patterns, outputs), a piece at a time."""
+    inputs = as_inputs(net, inputs)
     pieces = range(0, max(len(inputs), 1), PIECE)
     return np.concatenate([backprop.forward(net, inputs[start : start + PIECE]).y[-1] for start in pieces])
 

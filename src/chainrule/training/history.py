@@ -18,6 +18,8 @@ class History:
         uses it. For L-BFGS, E at the end of the iteration.
     validation : list of float
         The exact E of the validation patterns after each epoch; empty without them.
+    learning_rates : list of float
+        The learning rate of the last update of each epoch; empty for L-BFGS, which has none.
     E : float
         The exact E of the training patterns at the weights that were kept.
     best_constant : float
@@ -36,6 +38,7 @@ class History:
     rule: str = ""
     running: list[float] = field(default_factory=list)
     validation: list[float] = field(default_factory=list)
+    learning_rates: list[float] = field(default_factory=list)
     E: float = float("nan")
     best_constant: float = float("nan")
     best_validation: float = float("nan")
@@ -52,6 +55,12 @@ class History:
     def to_dict(self) -> dict[str, Any]:
         """As plain data."""
         return asdict(self)
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw it by :func:`chainrule.plots.epochs`, on these axes or in a new figure; return the figure."""
+        from chainrule.plots import epochs
+
+        return epochs(self, ax)
 
     def __str__(self) -> str:
         """One line."""

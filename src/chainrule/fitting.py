@@ -1,0 +1,495 @@
+"""Fitting: from a table to a model that is chosen, trained and judged, in memory or window by window.
+
+The way of the data: table, columns of inputs and targets, rows seen and rows held out, encoding and scaling by the rows
+seen, choice and training on them, scores on the others.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from operator import index
+from typing import Any
+
+import numpy as np
+
+from chainrule import scores, streaming
+from chainrule.certificate import Certificate
+from chainrule.choosing import Choice, Given, Problem, again, choose, train_on
+from chainrule.network import Network
+from chainrule.notation import Array, FloatArray
+from chainrule.scores import Scored
+from chainrule.tables import BadData, Blocks, Encoding, Table, Targets, read_table, split
+from chainrule.tables.encoding import Field, classes_of
+from chainrule.tables.table import listed, positions, short
+from chainrule.tables.targets import TASKS, few_values
+from chainrule.training.descent import rule as rule_of
+from chainrule.training.history import History
+from chainrule.training.loop import Interrupted, WorseThanConstant
+
+CERTIFIED = 32
+"""Patterns on which a fitted model's gradient is certified."""
+
+FEW_ROWS = 50
+"""Below so many, figures of a few held-out rows say little, and that is said."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came of a fit, on rows that took no part in it.
+
+    Attributes
+    ----------
+    rows : dict of str to int
+        "trained", "stopping" (kept apart to choose by), "held_out", "without_target" (left out).
+    scores : dict of str to dict
+        For each target, "network", "linear model" and "constant predictor" on the held-out rows; with cross-validation
+        the means over the folds. Empty if nothing was held out.
+    folds : tuple of dict
+        The same of each fold of a cross-validation.
+    truth, said : arrays
+        Of the rows that were judged on, the targets (rows, targets), with the positions of classes, and what was said:
+        numbers (rows, targets), or the probabilities of all levels. Of a cross-validation all rows, fold by fold.
+    refitted : bool
+        Whether the model was trained once more, on all rows, after it had been judged.
+    certificate : Certificate
+        Of the fitted network on some of its training patterns.
+    choice : Choice
+        What was chosen, and what was tried for it.
+    notes, warnings : tuples of str
+        What a user should know of the table and of the figures.
+    seconds : float
+        That all the trainings took.
+    """
+
+    rows: Mapping[str, int]
+    scores: Scored
+    folds: tuple[Scored, ...]
+    truth: FloatArray
+    said: FloatArray
+    refitted: bool
+    certificate: Certificate
+    choice: Choice
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+    seconds: float
+
+    @property
+    def history(self) -> History:
+        """Of the training that was kept."""
+        return self.choice.history
+
+    def __str__(self) -> str:
+        """R² or accuracy of network and baselines on the held-out rows, and the certificate in a line."""
+        lines = []
+        for target, found in self.scores.items():
+            said = ", ".join(f"{name} {_main(one)}" for name, one in found.items())
+            rows = (
+                f"{len(self.folds)}-fold cross-validation" if self.folds else f"{self.rows['held_out']:,} held-out rows"
+            )
+            lines.append(f"{target}, {rows}: {said}")
+        checked = "ok" if self.certificate.ok else "NOT OK"
+        return "\n".join([*lines, f"gradient certificate: {checked}, {self.certificate.relative_error:.0e}"])
+
+
+def _main(one: scores.Scores | scores.ClassScores) -> str:
+    return f"R² = {one.r2:.3f}" if isinstance(one, scores.Scores) else f"accuracy = {one.accuracy:.3f}"
+
+
+def fit(
+    kind: Any,
+    table: Any,
+    target: Any,
+    *,
+    ignore: Any,
+    text: Any,
+    missing: str | None,
+    task: str | None,
+    given: Given,
+    held_out: float,
+    cv: int | None,
+    refit: bool,
+    search: float | None,
+    engine: str,
+    seed: int,
+    progress: bool | None,
+    callbacks: Sequence[Any],
+    dialect: Any,
+    stream: bool | None,
+) -> Any:
+    """A model of this kind, fitted and judged: what :meth:`chainrule.Model.fit` says."""
+    _require_choices(given.hidden, held_out, seed, missing, task, cv, search)
+    seed = index(seed)  # NumPy's would overflow
+    ignore, text = _column_names("ignore", ignore), _column_names("text", text)
+    given = replace(
+        given,
+        hidden=None if given.hidden is None else tuple(given.hidden),
+        rule=None if given.rule is None else rule_of(given.rule),
+    )
+    run: dict[str, Any] = {"engine": engine, "seed": seed, "progress": progress}
+    blocks = streaming.large_table(table, stream, text=text, dialect=dialect)
+    if blocks is not None:
+        _require_streamable(target, cv, refit)
+        return _fit_stream(
+            kind,
+            blocks,
+            target,
+            given,
+            ignore=ignore,
+            missing=missing,
+            task=task,
+            held_out=held_out,
+            search=search,
+            callbacks=callbacks,
+            **run,
+        )
+    read = read_table(table, text=text, dialect=dialect)
+    data = _Data.of(read, target, ignore, missing, task)
+    choices: dict[str, Any] = {"search": search, **run}
+    started = time.perf_counter()
+    rows = np.arange(data.rows)
+    seen, unseen = (rows, rows[:0]) if cv or not held_out else split(data.rows, held_out=held_out, seed=seed)
+    _require_rows(cv, data.rows)
+    folds = [] if cv is None else scores.folds(data.rows, cv, seed, data.classes)
+    judged = [_judge(data.fit(kind, into, given, **choices)[0], data, into, out) for into, out in folds]
+    model, choice = data.fit(kind, seen, given, callbacks=callbacks, **choices)
+    if unseen.size:
+        judged = [_judge(model, data, seen, unseen)]
+    if refit and (len(seen) < data.rows or choice.stopping):
+        try:
+            model, choice = data.fit(kind, rows, given, like=choice, callbacks=callbacks, **run)
+        except Interrupted as error:
+            error.model = replace(model, fitted={"interrupted": True})  # which is whole
+            raise
+    seconds = time.perf_counter() - started
+    if choice.history.warning:
+        warnings.warn(choice.history.warning, WorseThanConstant, stacklevel=3)
+    counts = {
+        "trained": (data.rows if refit else len(seen)) - choice.stopping,
+        "stopping": choice.stopping,
+        "held_out": len(unseen),
+        "without_target": data.left_out,
+    }
+    model.fitted = _as_fitted(read.origin, counts, refit, choice, seed)
+    model.report = Report(
+        rows=counts,
+        scores=scores.mean([scored for scored, _ in judged]) if judged else {},
+        folds=tuple(scored for scored, _ in judged) if folds else (),
+        truth=data.truth[np.concatenate([out for _, out in folds] if folds else [unseen])],
+        said=np.concatenate([said for _, said in judged]) if judged else data.truth[:0],
+        refitted=refit,
+        certificate=model.certified(model.encoded(data.inputs.take(seen[:CERTIFIED])), data.truth[seen[:CERTIFIED]]),
+        choice=choice,
+        notes=data.notes,
+        warnings=_few(data.rows),
+        seconds=seconds,
+    )
+    return model
+
+
+def _judge(model: Any, data: _Data, seen: Array, unseen: Array) -> tuple[Scored, FloatArray]:
+    """Scores on the unseen rows, and what the network said of them.
+
+    Beside the network stand the linear model and the constant, both fitted to all the seen rows.
+    """
+    y_0, new = (model.encoded(data.inputs.take(rows)) for rows in (seen, unseen))
+    compared: tuple[Scored, FloatArray] = model.compared(y_0, data.truth[seen], new, data.truth[unseen])
+    return compared
+
+
+def _fit_stream(
+    kind: Any,
+    blocks: Blocks,
+    target: str | Sequence[str],
+    given: Given,
+    *,
+    ignore: Sequence[str],
+    missing: str | None,
+    task: str | None,
+    held_out: float,
+    search: float | None,
+    callbacks: Sequence[Any],
+    engine: str,
+    seed: int,
+    progress: bool | None,
+) -> Any:
+    """Fit to a table window by window; what is not given is chosen on an excerpt."""
+    started = time.perf_counter()
+    names = (target,) if isinstance(target, str) else tuple(target)
+    ignored = {blocks.names[j] for j in positions(ignore, blocks.names, blocks.origin, "ignore")}
+    left = [name for name in blocks.names if name not in ignored]
+    positions(names, left, blocks.origin, "target")
+    _require_once(names, left)
+    found = streaming.survey(
+        blocks, names, ignore=ignore, missing=missing, task=task, held_out=held_out, seed=seed, progress=progress
+    )
+    model = kind(Network([1, 1]), found.encoding, found.inputs, found.targets)
+    y_0, truth = found.excerpt
+    _require_known(truth, names)
+    problem = Problem(
+        model.scaled(y_0),
+        found.targets.encode(truth),
+        found.targets.activation,
+        found.targets.objective,
+        truth[:, 0] if found.targets.task == "classification" and truth.shape[1] == 1 else None,
+        found.encoding.inputs,
+    )
+    given = given.streamed()
+    run: dict[str, Any] = {"engine": engine, "seed": seed, "progress": progress}
+    try:
+        choice = choose(problem, given, search=search, **run)
+        source = streaming.Stream(blocks, found, held_out, seed, choice.settings.batch_size or found.rows["trained"])
+        apart, wanted = found.stopping
+        validation = (model.scaled(apart), found.targets.encode(wanted)) if len(wanted) else None
+        patience = given.patience if validation else None
+        settings = replace(choice.settings, epochs=given.settings(found.rows["trained"], False).epochs)
+        network, history = train_on(
+            problem, settings, source, validation=validation, patience=patience, callbacks=callbacks, **run
+        )
+    except Interrupted as error:
+        error.model = replace(model, network=error.network, fitted={"interrupted": True})
+        raise
+    choice = replace(choice, settings=settings, network=network, history=history, stopping=len(wanted))
+    seconds = time.perf_counter() - started
+    if history.warning:
+        warnings.warn(history.warning, WorseThanConstant, stacklevel=4)
+    model.network, model.fitted = network, _as_fitted(blocks.origin, found.rows, False, choice, seed)
+    new, unseen = found.held_out
+    scored, said = model.compared(y_0, truth, new, unseen) if len(unseen) else ({}, unseen)
+    notes = (
+        f"streamed in windows of {source.window:,} rows; the penalty is chosen on {len(truth):,} of them, and the "
+        "linear model is fitted to these",
+    )
+    model.report = Report(
+        rows=found.rows,
+        scores=scored,
+        folds=(),
+        truth=unseen,
+        said=said,
+        refitted=False,
+        certificate=model.certified(y_0[:CERTIFIED], truth[:CERTIFIED]),
+        choice=choice,
+        notes=notes,
+        warnings=_few(blocks.rows),
+        seconds=seconds,
+    )
+    return model
+
+
+@dataclass(frozen=True)
+class _Data:
+    """What a model is fitted to: input columns, targets in their own terms, of the rows that know a target."""
+
+    inputs: Table
+    targets: Targets
+    truth: FloatArray
+    missing: str | None
+    left_out: int
+    notes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, read: Table, target: Any, ignore: Sequence[str], missing: str | None, task: str | None) -> _Data:
+        """Divide a table into inputs and targets, and refuse what cannot be trained on."""
+        inputs, wanted = _parted(read.without(ignore, argument="ignore"), target)
+        inputs.require_usable()
+        wanted.require_usable()
+        known = np.asarray(~np.isnan(wanted.values).all(axis=1))
+        if not known.all():
+            wanted, inputs = wanted.take(np.flatnonzero(known)), inputs.take(np.flatnonzero(known))
+        if len(wanted) < 3:
+            raise BadData(
+                f"{read.origin} must have 3 rows or more with a known target, to train and to judge; got "
+                f"{len(wanted)}. Add rows."
+            )
+        Encoding.fit(inputs, missing)
+        targets = Targets.fit(wanted, task)
+        notes = [
+            f"{name} holds few different whole numbers and is predicted as a number; if they are classes, choose the "
+            "task 'classification' (--task classification)"
+            for name in few_values(
+                [
+                    Field(name, kind.name, classes_of(wanted, name))
+                    for name, kind in zip(wanted.names, wanted.kinds, strict=True)
+                ]
+                if targets.task == "regression" and task is None
+                else ()
+            )
+        ]
+        return cls(inputs, targets, targets.truth(wanted), missing, len(known) - len(wanted), tuple(notes))
+
+    @property
+    def rows(self) -> int:
+        """How many know a target."""
+        return len(self.truth)
+
+    @property
+    def classes(self) -> FloatArray | None:
+        """By which folds are stratified."""
+        return self.truth[:, 0] if self.targets.task == "classification" and self.truth.shape[1] == 1 else None
+
+    def fit(self, kind: Any, rows: Array, given: Given, like: Choice | None = None, **run: Any) -> tuple[Any, Choice]:
+        """A model fitted to these rows, in the way that is chosen on them or was chosen before."""
+        inputs, truth = self.inputs.take(rows), self.truth[rows]
+        _require_known(truth, self.targets.names)
+        targets = self.targets.measured(truth)
+        encoding = Encoding.fit(inputs, self.missing)
+        y_0 = encoding.encode(inputs, warn=False)
+        scaling = encoding.scaling(y_0)
+        problem = Problem(
+            scaling.apply(y_0, encoding.inputs),
+            targets.encode(truth),
+            targets.activation,
+            targets.objective,
+            None if self.classes is None else self.classes[rows],
+            encoding.inputs,
+        )
+        try:
+            if like is None:
+                choice = choose(problem, given, **run)
+            else:
+                choice = replace(like, stopping=0)
+                network, history = again(problem, like, **run)
+                choice = replace(choice, network=network, history=history)
+        except Interrupted as error:
+            error.model = kind(error.network, encoding, scaling, targets, {"interrupted": True})
+            raise
+        return kind(choice.network, encoding, scaling, targets), choice
+
+
+def _as_fitted(origin: str, rows: Mapping[str, int], refit: bool, choice: Choice, seed: int) -> dict[str, Any]:
+    """How a model was fitted, as plain values."""
+    settings, history = choice.settings, choice.history
+    return {
+        "table": origin,
+        "rows": dict(rows),
+        "refitted": refit,
+        "rule": settings.rule.name,
+        "learning_rate": None if settings.learning_rate is None else float(settings.learning_rate),
+        "batch_size": None if settings.batch_size is None else index(settings.batch_size),
+        "l2": choice.network.l2,
+        "epochs": history.epochs,
+        "best_epoch": history.best_epoch,
+        "seed": index(seed),
+    }
+
+
+def _require_choices(hidden: Any, held_out: Any, seed: Any, missing: Any, task: Any, cv: Any, search: Any) -> None:
+    """Refuse what would fail inside with a message that names none of these."""
+    if hidden is not None and (isinstance(hidden, str) or not np.iterable(hidden)):
+        raise ValueError(
+            f"hidden must be a list with the nodes of each hidden layer; got {hidden!r:.200}. For one layer of 32 "
+            "nodes pass [32]; for none, []."
+        )
+    if not isinstance(held_out, int | float | np.number) or not 0 <= held_out < 1:
+        raise ValueError(
+            f"held_out must lie between 0 and 1; got {held_out!r:.200}. Pass 0.2 to hold out every fifth row, 0 for "
+            "none."
+        )
+    if not isinstance(seed, int | np.integer) or seed < 0:
+        raise ValueError(
+            f"seed must be a whole number from 0 up; got {seed!r:.200}. The same seed gives the same model."
+        )
+    for name, value, known in (("missing", missing, ("mean",)), ("task", task, TASKS)):
+        if value is not None and not (isinstance(value, str) and value in known):
+            raise ValueError(f"{name} must be {' or '.join(map(repr, known))}; got {value!r:.200}. Or leave it out.")
+    if cv is not None and (not isinstance(cv, int | np.integer) or cv < 2):
+        raise ValueError(f"cv must be a whole number of folds from 2 up; got {cv!r:.200}. Pass 5.")
+    if search is not None and not (isinstance(search, int | float | np.number) and 0 < search < np.inf):
+        raise ValueError(f"search must be a number of seconds above 0; got {search!r:.200}. Pass 60 for a minute.")
+
+
+def _column_names(argument: str, names: Any) -> tuple[str, ...]:
+    """Names of columns; one may stand alone."""
+    if not np.iterable(names):
+        raise ValueError(f"{argument} must be a list of columns; got {names!r:.200}. Pass their names.")
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def _require_rows(cv: int | None, rows: int) -> None:
+    if cv is not None and cv > rows:
+        raise BadData(f"cv must be at most the number of rows with a target, {rows}; got {cv}. Take fewer folds.")
+
+
+def _require_known(t: FloatArray, target_names: tuple[str, ...]) -> None:
+    for j, name in enumerate(target_names):
+        if np.isnan(t[:, j]).all():
+            raise BadData(
+                f"target {name!r:.200} must be known in some of the rows that are trained on; got it in none. "
+                "Add rows that know it, or leave it out."
+            )
+
+
+def _parted(read: Table, target: Any) -> tuple[Table, Table]:
+    """Input columns, and target columns named in the table or given beside it."""
+    if isinstance(target, str) or (
+        isinstance(target, list | tuple)
+        and target
+        and all(isinstance(name, str) for name in target)
+        and (set(target) <= set(read.names) or len(target) != len(read))
+    ):
+        names = (target,) if isinstance(target, str) else tuple(target)
+        wanted, inputs = read.select(names, argument="target"), read.without(names)
+        _require_once(names, read.names)
+        return inputs, replace(wanted, values=wanted.values.toarray()) if read.sparse else wanted
+    values = target if hasattr(target, "shape") else np.array(target, dtype=object)
+    try:
+        wanted = read_table(values.to_frame() if hasattr(values, "to_frame") else _column(values))
+    except BadData:
+        got = f"values of shape {tuple(values.shape)}" if values.shape else short(target)
+        raise BadData(
+            f"target must be the name of a column, a list of names, or values for each row; got {got}. The columns of "
+            f"{read.origin} are {listed(read.names)}."
+        ) from None
+    if len(wanted) != len(read):
+        raise BadData(
+            f"target must have a row for each of {read.origin}; got {len(wanted)} and {len(read)}. Pass the same rows."
+        )
+    if not wanted.named:
+        wanted = replace(
+            wanted, names=("y",) if len(wanted.names) == 1 else tuple(f"y{j}" for j in range(len(wanted.names)))
+        )
+    if set(wanted.names) & set(read.names):
+        both = [name for name in wanted.names if name in set(read.names)]
+        raise BadData(
+            f"target must have other names than the inputs; got {listed(both)} in both. Leave the column out of the "
+            "inputs (ignore), or give the values another name in a data frame."
+        )
+    return read, wanted
+
+
+def _require_once(names: Sequence[str], columns: Sequence[str]) -> None:
+    if len(set(names)) != len(names) or not 0 < len(names) < len(columns):
+        raise BadData(
+            f"target must name one or more columns once each and leave one for the inputs; got {list(names)} of "
+            f"{len(columns)} columns. Name the columns to predict."
+        )
+
+
+def _column(values: Any) -> Any:
+    """An array with one dimension as a column."""
+    return np.reshape(values, (-1, 1)) if getattr(values, "ndim", 2) == 1 else values
+
+
+def _few(rows: int) -> tuple[str, ...]:
+    if rows >= FEW_ROWS:
+        return ()
+    return (
+        f"the table must have some {FEW_ROWS} rows for figures to trust; got {rows}. Add rows, or judge by "
+        "cross-validation (--cv 5) and take the figures with care.",
+    )
+
+
+def _require_streamable(target: Any, cv: Any, refit: bool) -> None:
+    """Refuse what needs the whole table in memory."""
+    named = isinstance(target, str) or (
+        isinstance(target, list | tuple) and all(isinstance(name, str) for name in target)
+    )
+    for name, wrong in (("target", not named), ("cv", cv is not None), ("refit", refit)):
+        if wrong:
+            must = "name columns" if name == "target" else "be left out"
+            raise ValueError(
+                f"{name} must {must} where a table is streamed; got something else. Or pass stream=False (--no-stream) "
+                "if memory holds it."
+            )
