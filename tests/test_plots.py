@@ -290,7 +290,7 @@ def texts_of_ticks(figure: Any) -> list[str]:
 @pytest.mark.parametrize("path", ["x.gif", "x", "x.png.txt"])
 def test_another_format_is_refused(path: str) -> None:
     """Before anything is drawn, in one sentence."""
-    with pytest.raises(ValueError, match=r"^path must end in \.png, \.svg or \.pdf; got 'x.*'\. Rename it\.$"):
+    with pytest.raises(ValueError, match=r"^a picture must end in \.png, \.svg or \.pdf; got 'x.*'\. Rename it\.$"):
         plots.save_report(SimpleNamespace(), path)
 
 

@@ -347,8 +347,17 @@ def choose(
     Interrupted
         On Ctrl-C; ``.network`` is the best so far.
     """
-    with threads(problem):
-        return _choose(problem, given, engine, seed, search, progress, callbacks)
+    trials = _Trials(problem, engine, seed)
+    try:
+        with threads(problem):
+            return _choose(trials, given, search, progress, callbacks)
+    except KeyboardInterrupt as error:
+        if not trials.done:
+            raise
+        best, many = trials.best, not trials.by_folds
+        if many and isinstance(error, Interrupted) and error.history.best_validation < best.error:
+            raise
+        raise Interrupted(best.network, best.history) from None
 
 
 def threads(problem: Problem) -> Any:
@@ -359,48 +368,40 @@ def threads(problem: Problem) -> Any:
 
 
 def _choose(
-    problem: Problem,
-    given: Given,
-    engine: str,
-    seed: int,
-    search: float | None,
-    progress: bool | None,
-    callbacks: Sequence[Any],
+    trials: _Trials, given: Given, search: float | None, progress: bool | None, callbacks: Sequence[Any]
 ) -> Choice:
+    """Try what is not given, then train in the best way."""
+    problem, searched = trials.problem, search is not None
     first = given.settings(problem.rows, problem.few)
-    trials = _Trials(problem, engine, seed)
     stops = first.patience is not None and not first.rule.whole
-    free = given.l2 is None or given.hidden is None or search is not None or stops
-    try:
-        with progress_bar(_expected(given, trials), progress, "choosing") as report:
-            trials.report = report
-            if free or not trials.by_folds:
-                _try(trials, first, given)
-            if search is not None:
-                _search(trials, given, seed, search)
-    except KeyboardInterrupt as error:
-        if not trials.done:
-            raise
-        history = error.history if isinstance(error, Interrupted) else trials.best.history
-        raise Interrupted(trials.best.network, history) from None
+    with progress_bar(_expected(given, trials), progress, "choosing") as report:
+        trials.report = report
+        if given.l2 is None or given.hidden is None or searched or stops or not trials.by_folds:
+            _try(trials, first, given)
+        if search is not None:
+            _search(trials, given, trials.seed, search)
     if not trials.done and trials.failure is not None:
         raise trials.failure
     settings = trials.best.settings if trials.done else first
-    run: dict[str, Any] = {"engine": engine, "seed": seed, "progress": progress, "callbacks": callbacks}
+    run: dict[str, Any] = {
+        "engine": trials.engine,
+        "seed": trials.seed,
+        "progress": progress,
+        "callbacks": callbacks,
+    }
     if trials.by_folds:
         if trials.done:
             settings = replace(settings, epochs=trials.best.best_epoch, patience=None)
         net, history = fit(problem, settings, **run)
-        return Choice(settings, tuple(trials.done), net, history, 0, search is not None)
-    into, apart = _apart(problem, seed)
+        return Choice(settings, tuple(trials.done), net, history, 0, searched)
+    into, apart = _apart(problem, trials.seed)
+    net, history = trials.best.network, trials.best.history
     if trials.part_only or callbacks:
         rows = problem.take(apart)
         net, history = fit(
             problem.take(into), settings, validation=(rows.inputs, rows.targets), patience=settings.patience, **run
         )
-    else:
-        net, history = trials.best.network, trials.best.history
-    return Choice(settings, tuple(trials.done), net, history, len(apart), search is not None)
+    return Choice(settings, tuple(trials.done), net, history, len(apart), searched)
 
 
 def again(problem: Problem, choice: Choice, **run: Any) -> tuple[Network, History]:

@@ -155,37 +155,38 @@ def fit(
     folds = [] if cv is None else scores.folds(data.rows, cv, seed, data.classes)
     judged = [_judge(data.fit(kind, into, given, **choices)[0], data, into, out) for into, out in folds]
     model, choice = data.fit(kind, seen, given, callbacks=callbacks, **choices)
-    if unseen.size:
-        judged = [_judge(model, data, seen, unseen)]
-    if refit and (len(seen) < data.rows or choice.stopping):
-        try:
+    try:
+        if unseen.size:
+            judged = [_judge(model, data, seen, unseen)]
+        if refit and (len(seen) < data.rows or choice.stopping):
             model, choice = data.fit(kind, rows, given, like=choice, callbacks=callbacks, **run)
-        except Interrupted as error:
-            error.model = replace(model, fitted={"interrupted": True})  # which is whole
-            raise
-    seconds = time.perf_counter() - started
+        counts = {
+            "trained": (data.rows if refit else len(seen)) - choice.stopping,
+            "stopping": choice.stopping,
+            "held_out": len(unseen),
+            "without_target": data.left_out,
+        }
+        model.fitted = _as_fitted(read.origin, counts, refit, choice, seed)
+        some = seen[:CERTIFIED]
+        model.report = Report(
+            rows=counts,
+            scores=scores.mean([scored for scored, _ in judged]) if judged else {},
+            folds=tuple(scored for scored, _ in judged) if folds else (),
+            truth=data.truth[np.concatenate([out for _, out in folds] if folds else [unseen])],
+            said=np.concatenate([said for _, said in judged]) if judged else data.truth[:0],
+            refitted=refit,
+            certificate=model.certified(model.encoded(data.inputs.take(some)), data.truth[some]),
+            choice=choice,
+            notes=data.notes,
+            warnings=_few(data.rows),
+            seconds=time.perf_counter() - started,
+        )
+    except KeyboardInterrupt:  # the model is whole, but not judged
+        interrupted = Interrupted(model.network, choice.history)
+        interrupted.model = replace(model, fitted={"interrupted": True})
+        raise interrupted from None
     if choice.history.warning:
         warnings.warn(choice.history.warning, WorseThanConstant, stacklevel=3)
-    counts = {
-        "trained": (data.rows if refit else len(seen)) - choice.stopping,
-        "stopping": choice.stopping,
-        "held_out": len(unseen),
-        "without_target": data.left_out,
-    }
-    model.fitted = _as_fitted(read.origin, counts, refit, choice, seed)
-    model.report = Report(
-        rows=counts,
-        scores=scores.mean([scored for scored, _ in judged]) if judged else {},
-        folds=tuple(scored for scored, _ in judged) if folds else (),
-        truth=data.truth[np.concatenate([out for _, out in folds] if folds else [unseen])],
-        said=np.concatenate([said for _, said in judged]) if judged else data.truth[:0],
-        refitted=refit,
-        certificate=model.certified(model.encoded(data.inputs.take(seen[:CERTIFIED])), data.truth[seen[:CERTIFIED]]),
-        choice=choice,
-        notes=data.notes,
-        warnings=_few(data.rows),
-        seconds=seconds,
-    )
     return model
 
 

@@ -311,6 +311,11 @@ class Model:
         if self.encoding is not None:
             return self.encoding.encode(read, warn=warn)
         names = tuple(f"x{k}" for k in range(self.network.sizes[0]))
+        if len(read.names) != len(names):
+            raise BadData(
+                f"{read.origin} must have {len(names)} columns, one an input of the network; got {len(read.names)}. Pass "
+                "just these, in this order."
+            )
         return Encoding(tuple(Field(name) for name in names)).encode(read)
 
     def scaled(self, y_0: Any) -> Any:
@@ -430,6 +435,8 @@ class Model:
                 f"{row}. Choose another."
             )
         y_0, t = self.patterns(read.take(np.array([n])))
+        if np.isnan(t).all():
+            raise BadData(f"row must be one with a known target; got {read.where(n)}. Choose another.")
         net = self.network
         trace = forward(net, y_0)
         e = error_terms(net, trace, t)

@@ -92,7 +92,7 @@ def require_picture(path: str | os.PathLike[str]) -> None:
         If Matplotlib is not installed.
     """
     if Path(path).suffix.lower() not in SUFFIXES:
-        raise ValueError(f"path must end in .png, .svg or .pdf; got {os.fspath(path)!r:.200}. Rename it.")
+        raise ValueError(f"a picture must end in .png, .svg or .pdf; got {os.fspath(path)!r:.200}. Rename it.")
     _matplotlib()
 
 

@@ -218,10 +218,12 @@ def match(table: Table, names: Sequence[str]) -> Table:
     """Return the columns that a model was trained on, in its order, from a table given to it later.
 
     Columns are found by name, so their order does not matter and others, such as the target, may stand among them. An
-    array has no names: its columns are taken by position and there must be exactly as many.
+    array has no names: its columns are taken by position, if there are exactly as many, or else as x0, x1 and so on.
     """
     if not table.named:
         if len(table.names) != len(names):
+            if set(names) <= set(table.names):  # the table that was trained on, targets and all
+                return table.select(names)
             raise BadData(
                 f"{table.origin} must have {len(names)} columns, those that the model was trained on "
                 f"({listed(names)}); got {len(table.names)}. Pass just these, in this order."

@@ -86,7 +86,7 @@ class Dialect:
         if self.decimal not in {None, ".", ","}:
             raise ValueError(f"decimal must be '.' or ','; got {self.decimal!r}. Leave it out to have it found out.")
         try:
-            codecs.lookup(self.encoding or "utf-8")
+            "a".encode("utf-8" if self.encoding is None else self.encoding)
         except (LookupError, ValueError):
             raise ValueError(
                 f"encoding must be one that Python knows; got {self.encoding!r}. Pass 'utf-8', 'cp1252' or 'utf-16'."
