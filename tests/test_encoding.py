@@ -15,7 +15,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from chainrule import Model, load, save
 from chainrule.sparse import Centred
-from chainrule.tables import BadData, Encoding, Scaling, Targets, UnseenLevel, read_table
+from chainrule.tables import BadData, Encoding, Scaling, Targets, UnseenGap, UnseenLevel, read_table
 from chainrule.tables.encoding import BINARY_SD, Field, field_of, spec_of
 from chainrule.tables.targets import few_values
 
@@ -83,7 +83,8 @@ def test_a_later_table_is_taken_as_the_first(tmp_path: Path) -> None:
     assert np.array_equal(encoding.encode(read_table(other)), y_0)
     few = table[table["c"] == "y"]
     assert np.array_equal(encoding.encode(read_table(few)), y_0[table["c"] == "y"])
-    gap = encoding.encode(read_table(table.assign(b=np.nan)))  # without a gap in training there is no indicator
+    with pytest.warns(UnseenGap, match=r"40 rows lack it, row 0 first\. It is taken as its mean"):
+        gap = encoding.encode(read_table(table.assign(b=np.nan)))  # without a gap in training there is no indicator
     np.testing.assert_allclose(gap[:, -1], table["b"].mean(), rtol=1e-14)
     path = tmp_path / "t.csv"
     table.to_csv(path, index=False)

@@ -325,7 +325,7 @@ def means_of(folder: Path) -> tuple[float, float]:
         (["--row", "1"], "TABLE and --row must be given together; got --row alone."),
         (["--plot", "e.png"], "--plot must go with a TABLE, and not with --row"),
         (["all.csv", "--row", "1", "--plot", "e.png"], "--plot must go with a TABLE, and not with --row"),
-        (["all.csv", "--plot", "e.gif"], "path must end in .png, .svg or .pdf; got 'e.gif'."),
+        (["all.csv", "--plot", "e.gif"], "a picture must end in .png, .svg or .pdf; got 'e.gif'."),
         (["all.csv", "--plot", "m"], "--plot must be another file than those that are read"),
         (["all.csv", "--rows", "0"], "0 is not in the range x>=1"),
     ],

@@ -34,6 +34,7 @@ OTHER_FORMS = {
     "It is write-protected": "the reason in such a sentence",
     "{otherwise}": "the reason in such a sentence",
     "validation {error}": "a sentence of the template, with the word of which it speaks in front",
+    "{what.replace(": "a sentence that was made when the column was read, with other advice",
     "{kind.problem}": "a sentence that was made when the column was read, see below",
     "{unusable[0][1] + ": "the same, and which other columns",
     "{str(error)}": "a sentence of the template, which the command line says too",

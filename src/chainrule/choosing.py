@@ -24,6 +24,7 @@ from chainrule.training.descent import rule as rule_of
 from chainrule.training.history import History
 from chainrule.training.loop import Diverged, Interrupted, train
 from chainrule.training.progress import progress as progress_bar
+from chainrule.training.schedules import schedule as schedule_of
 
 BY_FOLDS, MOST_CELLS = 2000, 250_000
 """Rows, and rows times inputs, up to which ways of training are judged by cross-validation."""
@@ -123,6 +124,9 @@ class Settings:
             "learning_rate": self.learning_rate,
             "epochs": self.epochs,
             "batch_size": self.batch_size,
+            "patience": self.patience,
+            "schedule": schedule_of(self.schedule).name,
+            "clip": self.clip,
         }
 
 
@@ -288,7 +292,7 @@ class Given:
         return replace(
             self,
             rule=rule_of("adam") if self.rule is None else self.rule,
-            batch_size=STREAMED_BATCH if self.batch_size is None else self.batch_size,
+            batch_size=_require_batches(self.batch_size, self.rule),
             epochs=STREAMED_EPOCHS if self.epochs is None else self.epochs,
         )
 
@@ -296,7 +300,8 @@ class Given:
     def stepwise(self) -> bool:
         """Whether something is given that only a rule of many small steps can heed."""
         of_steps = (self.learning_rate, self.batch_size, self.clip)
-        return self.schedule != "constant" or any(one is not None for one in of_steps)
+        planned = schedule_of(self.schedule)
+        return planned.name != "constant" or planned.warm_up > 0 or any(one is not None for one in of_steps)
 
     def settings(self, rows: int, few: bool) -> Settings:
         """The way of training that is tried first on so many rows."""
@@ -308,11 +313,7 @@ class Given:
             rule,
             _learning_rate(rule, self.learning_rate),
             (300 if rule.whole else 400) if self.epochs is None else self.epochs,
-            None
-            if rule.whole
-            else (32 if few else 64 if rows <= MANY else 256)
-            if self.batch_size is None
-            else (self.batch_size or None),
+            _batch_size(rule, self.batch_size, 32 if few else 64 if rows <= MANY else 256),
             self.patience,
             self.schedule,
             self.clip,
@@ -525,7 +526,7 @@ def _search(trials: _Trials, given: Given, seed: int, seconds: float) -> None:
                 rule=rule,
                 learning_rate=rate if given.rule is None and given.learning_rate is None else first.learning_rate,
                 epochs=(300 if rule.whole else 400) if given.epochs is None else given.epochs,
-                batch_size=None if rule.whole else batch if given.batch_size is None else (given.batch_size or None),
+                batch_size=_batch_size(rule, given.batch_size, batch),
             )
         )
 
@@ -547,6 +548,23 @@ def _folds(problem: Problem, seed: int) -> list[tuple[Array, Array]]:
 def _apart(problem: Problem, seed: int) -> tuple[Array, Array]:
     """The rows to train on and those to choose by."""
     return split(problem.rows, held_out=min(STOPPING, MOST_STOPPING / problem.rows), seed=seed + 1)
+
+
+def _batch_size(rule: Rule, given: int | None, usual: int) -> int | None:
+    """The one that is given or usual; None, all rows, for 0 and for a rule that looks at all of them."""
+    if rule.whole or (given is None and rule.initial):
+        return None
+    return usual if given is None else (given or None)
+
+
+def _require_batches(given: int | None, rule: Rule | None) -> int:
+    """Rows an update of a table that is streamed, which has no memory for all of them."""
+    if given == 0 or (rule is not None and rule.initial):
+        got = "0" if given == 0 else f"rule {rule.name!r}, which looks at all rows" if rule is not None else ""
+        raise ValueError(
+            f"batch_size must be 1 or more where a table is streamed; got {got}. Leave it out, or choose another rule."
+        )
+    return STREAMED_BATCH if given is None else given
 
 
 def _learning_rate(rule: Rule, given: float | None) -> float | None:

@@ -6,6 +6,7 @@ seen, choice and training on them, scores on the others.
 
 from __future__ import annotations
 
+import re
 import time
 import warnings
 from collections.abc import Mapping, Sequence
@@ -31,6 +32,12 @@ from chainrule.training.loop import Interrupted, WorseThanConstant
 
 CERTIFIED = 32
 """Patterns on which a fitted model's gradient is certified."""
+
+HELD_OUT = 0.2
+"""Fraction of the rows kept for the report, unless it is given."""
+
+LOOKED_AT = 10_000
+"""Rows in which columns are looked at for numbers that may be names."""
 
 FEW_ROWS = 50
 """Below so many, figures of a few held-out rows say little, and that is said."""
@@ -108,7 +115,7 @@ def fit(
     missing: str | None,
     task: str | None,
     given: Given,
-    held_out: float,
+    held_out: float | None,
     cv: int | None,
     refit: bool,
     search: float | None,
@@ -120,7 +127,8 @@ def fit(
     stream: bool | None,
 ) -> Any:
     """A model of this kind, fitted and judged: what :meth:`chainrule.Model.fit` says."""
-    _require_choices(given.hidden, held_out, seed, missing, task, cv, search)
+    _require_choices(given.hidden, held_out, seed, missing, task, cv, refit, search)
+    held_out = HELD_OUT if held_out is None else held_out
     seed = index(seed)  # NumPy's would overflow
     ignore, text = _column_names("ignore", ignore), _column_names("text", text)
     given = replace(
@@ -158,15 +166,18 @@ def fit(
     try:
         if unseen.size:
             judged = [_judge(model, data, seen, unseen)]
-        if refit and (len(seen) < data.rows or choice.stopping):
+        whole = (refit or bool(folds)) and (len(seen) < data.rows or choice.stopping > 0)
+        if whole:
             model, choice = data.fit(kind, rows, given, like=choice, callbacks=callbacks, **run)
         counts = {
-            "trained": (data.rows if refit else len(seen)) - choice.stopping,
-            "stopping": choice.stopping,
+            "trained": data.rows if whole else len(seen) - choice.stopping,
+            "stopping": 0 if whole else choice.stopping,
             "held_out": len(unseen),
             "without_target": data.left_out,
         }
-        model.fitted = _as_fitted(read.origin, counts, refit, choice, seed)
+        model.fitted = _as_fitted(read.origin, counts, refit, choice, seed) | (
+            {"decimal": read.decimal} if read.decimal else {}
+        )
         some = seen[:CERTIFIED]
         model.report = Report(
             rows=counts,
@@ -239,8 +250,9 @@ def _fit_stream(
     )
     given = given.streamed()
     run: dict[str, Any] = {"engine": engine, "seed": seed, "progress": progress}
+    chosen: Choice | None = None
     try:
-        choice = choose(problem, given, search=search, **run)
+        choice = chosen = choose(problem, given, search=search, **run)
         source = streaming.Stream(blocks, found, held_out, seed, choice.settings.batch_size or found.rows["trained"])
         apart, wanted = found.stopping
         validation = (model.scaled(apart), found.targets.encode(wanted)) if len(wanted) else None
@@ -250,7 +262,9 @@ def _fit_stream(
             problem, settings, source, validation=validation, patience=patience, callbacks=callbacks, **run
         )
     except Interrupted as error:
-        error.model = replace(model, network=error.network, fitted={"interrupted": True})
+        begun = chosen is None or error.history.epochs > 0
+        network = error.network if begun or chosen is None else chosen.network  # which was trained on the excerpt
+        error.model = replace(model, network=network, fitted={"interrupted": True})
         raise
     choice = replace(choice, settings=settings, network=network, history=history, stopping=len(wanted))
     seconds = time.perf_counter() - started
@@ -294,8 +308,8 @@ class _Data:
     def of(cls, read: Table, target: Any, ignore: Sequence[str], missing: str | None, task: str | None) -> _Data:
         """Divide a table into inputs and targets, and refuse what cannot be trained on."""
         inputs, wanted = _parted(read.without(ignore, argument="ignore"), target)
+        _require_predictable(wanted)
         inputs.require_usable()
-        wanted.require_usable()
         known = np.asarray(~np.isnan(wanted.values).all(axis=1))
         if not known.all():
             wanted, inputs = wanted.take(np.flatnonzero(known)), inputs.take(np.flatnonzero(known))
@@ -306,18 +320,19 @@ class _Data:
             )
         Encoding.fit(inputs, missing)
         targets = Targets.fit(wanted, task)
-        notes = [
-            f"{name} holds few different whole numbers and is predicted as a number; if they are classes, choose the "
-            "task 'classification' (--task classification)"
-            for name in few_values(
-                [
-                    Field(name, kind.name, classes_of(wanted, name))
-                    for name, kind in zip(wanted.names, wanted.kinds, strict=True)
-                ]
-                if targets.task == "regression" and task is None
-                else ()
+        notes = []
+        if targets.task == "regression" and task is None:
+            notes = [
+                f"{name} holds few different whole numbers and is predicted as a number; if they are classes, choose "
+                "the task 'classification' (--task classification)"
+                for name in few_values(_fields(wanted))
+            ]
+        codes = [] if inputs.sparse else few_values(_fields(inputs.take(np.arange(min(len(inputs), LOOKED_AT)))), 3)
+        if codes and inputs.named:
+            notes.append(
+                f"few different whole numbers are taken as quantities in {listed(codes, 5)}; if they are names of "
+                "something, say so with --text (text)"
             )
-        ]
         return cls(inputs, targets, targets.truth(wanted), missing, len(known) - len(wanted), tuple(notes))
 
     @property
@@ -350,9 +365,8 @@ class _Data:
             if like is None:
                 choice = choose(problem, given, **run)
             else:
-                choice = replace(like, stopping=0)
                 network, history = again(problem, like, **run)
-                choice = replace(choice, network=network, history=history)
+                choice = replace(like, network=network, history=history)
         except Interrupted as error:
             error.model = kind(error.network, encoding, scaling, targets, {"interrupted": True})
             raise
@@ -376,14 +390,16 @@ def _as_fitted(origin: str, rows: Mapping[str, int], refit: bool, choice: Choice
     }
 
 
-def _require_choices(hidden: Any, held_out: Any, seed: Any, missing: Any, task: Any, cv: Any, search: Any) -> None:
+def _require_choices(
+    hidden: Any, held_out: Any, seed: Any, missing: Any, task: Any, cv: Any, refit: Any, search: Any
+) -> None:
     """Refuse what would fail inside with a message that names none of these."""
     if hidden is not None and (isinstance(hidden, str) or not np.iterable(hidden)):
         raise ValueError(
             f"hidden must be a list with the nodes of each hidden layer; got {hidden!r:.200}. For one layer of 32 "
             "nodes pass [32]; for none, []."
         )
-    if not isinstance(held_out, int | float | np.number) or not 0 <= held_out < 1:
+    if held_out is not None and (not isinstance(held_out, int | float | np.number) or not 0 <= held_out < 1):
         raise ValueError(
             f"held_out must lie between 0 and 1; got {held_out!r:.200}. Pass 0.2 to hold out every fifth row, 0 for "
             "none."
@@ -395,6 +411,12 @@ def _require_choices(hidden: Any, held_out: Any, seed: Any, missing: Any, task: 
     for name, value, known in (("missing", missing, ("mean",)), ("task", task, TASKS)):
         if value is not None and not (isinstance(value, str) and value in known):
             raise ValueError(f"{name} must be {' or '.join(map(repr, known))}; got {value!r:.200}. Or leave it out.")
+    if cv is not None and held_out is not None:
+        raise ValueError(
+            f"held_out must be left out with cv, which holds out folds; got {held_out!r:.200}. Choose one."
+        )
+    if cv is not None and refit:
+        raise ValueError("refit must be left out with cv, after which all rows are trained on; got True. Leave it out.")
     if cv is not None and (not isinstance(cv, int | np.integer) or cv < 2):
         raise ValueError(f"cv must be a whole number of folds from 2 up; got {cv!r:.200}. Pass 5.")
     if search is not None and not (isinstance(search, int | float | np.number) and 0 < search < np.inf):
@@ -406,6 +428,20 @@ def _column_names(argument: str, names: Any) -> tuple[str, ...]:
     if not np.iterable(names):
         raise ValueError(f"{argument} must be a list of columns; got {names!r:.200}. Pass their names.")
     return (names,) if isinstance(names, str) else tuple(names)
+
+
+def _fields(table: Table) -> list[Field]:
+    """Its columns with their different values."""
+    kinds = zip(table.names, table.kinds, strict=True)
+    return [Field(name, kind.name, classes_of(table, name)) for name, kind in kinds if kind.name == "number"]
+
+
+def _require_predictable(wanted: Table) -> None:
+    """Refuse a target that cannot be used, with what to do about a target."""
+    for kind in wanted.kinds:
+        if kind.problem:
+            what = re.split(r" (?=Leave it out|Correct or empty|Write it|Turn it)", kind.problem)[0]
+            raise BadData(what.replace("column", "target", 1) + " Correct it, or choose another target.")
 
 
 def _require_rows(cv: int | None, rows: int) -> None:

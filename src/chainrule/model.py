@@ -23,7 +23,7 @@ from chainrule.fitting import CERTIFIED, Report
 from chainrule.network import Network
 from chainrule.notation import Array, FloatArray
 from chainrule.scores import Scored
-from chainrule.tables import BadData, Blocks, Encoding, Scaling, Table, Targets, open_blocks, read_table
+from chainrule.tables import BadData, Blocks, Dialect, Encoding, Scaling, Table, Targets, open_blocks, read_table
 from chainrule.tables.encoding import Field, field_of, spec_of
 from chainrule.tables.table import listed
 
@@ -106,7 +106,7 @@ class Model:
         batch_size: int | None = None,
         patience: int | None = 20,
         l2: float | None = None,
-        held_out: float = 0.2,
+        held_out: float | None = None,
         cv: int | None = None,
         refit: bool = False,
         search: float | None = None,
@@ -148,8 +148,8 @@ class Model:
             Rows an update; 0 for all.
         l2 : float, optional
             Penalty on the weights.
-        held_out : float
-            Fraction of the rows kept for the report; 0 for no report.
+        held_out : float, optional
+            Fraction of the rows kept for the report, 0.2 by default; 0 for no report.
         cv : int, optional
             Judge by a cross-validation of so many folds in place of held-out rows, and train on all rows then.
         refit : bool
@@ -293,9 +293,17 @@ class Model:
         """The table; a bare network takes the columns of any by position, for it knows no names."""
         if self.encoding is None:
             return replace(read_table(table, dialect=dialect), named=False)
+        dialect = self._dialect(dialect)
         read = read_table(table, dialect=dialect)
         text = () if isinstance(table, Table) or read.sparse else self._text(read)
         return read_table(table, text=text, dialect=dialect) if text else read
+
+    def _dialect(self, dialect: Any) -> Any:
+        """How a text file is written, with the decimal mark of the table trained on where the numbers do not tell."""
+        usual = self.fitted.get("decimal")
+        if usual not in {".", ","} or not (dialect is None or isinstance(dialect, Dialect)):
+            return dialect
+        return replace(dialect or Dialect(), usual=usual)
 
     def _text(self, read: Table | Blocks) -> list[str]:
         """The columns that were texts in training, and look like something else now."""
@@ -313,8 +321,8 @@ class Model:
         names = tuple(f"x{k}" for k in range(self.network.sizes[0]))
         if len(read.names) != len(names):
             raise BadData(
-                f"{read.origin} must have {len(names)} columns, one an input of the network; got {len(read.names)}. Pass "
-                "just these, in this order."
+                f"{read.origin} must have {len(names)} columns, one an input of the network; got {len(read.names)}. "
+                "Pass just these, in this order."
             )
         return Encoding(tuple(Field(name) for name in names)).encode(read)
 
@@ -344,12 +352,12 @@ class Model:
         y_0, truth = self._inputs_and_truth(self.read(table))
         return _dense(self.scaled(y_0)), truth if self.targets is None else self.targets.encode(truth)
 
-    def _inputs_and_truth(self, read: Table) -> tuple[Any, FloatArray]:
+    def _inputs_and_truth(self, read: Table, *, warn: bool = False) -> tuple[Any, FloatArray]:
         """Encoded inputs, and targets in their own terms; side by side in the table of a bare network."""
         if self.targets is not None:
             if {*self.names, *self.target_names} <= set(read.names):  # of an array, all that it was trained on
                 read = replace(read, named=True)
-            return self.encoded(read), self.targets.truth(read)
+            return self.encoded(read, warn=warn), self.targets.truth(read)
         outputs = self.network.sizes[-1]
         if len(read.names) != self.network.sizes[0] + outputs:
             raise BadData(
@@ -402,7 +410,7 @@ class Model:
         return self._scores(truth, outputs)
 
     def _truth_and_outputs(self, read: Table) -> tuple[FloatArray, FloatArray]:
-        y_0, truth = self._inputs_and_truth(read)
+        y_0, truth = self._inputs_and_truth(read, warn=True)
         return truth, self._outputs(y_0)
 
     def check(self, table: Any, rows: int = CERTIFIED) -> Certificate:

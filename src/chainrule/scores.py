@@ -160,7 +160,7 @@ def folds(rows: int, number: int, seed: int, classes: FloatArray | None = None) 
 
 
 def mean(found: Sequence[Mapping[str, Mapping[str, Any]]]) -> dict[str, dict[str, Any]]:
-    """The mean of each figure over several sets of scores; rows, and rows of a confusion matrix, are added up."""
+    """The mean of each figure over several sets of scores, of those that know it; rows and confusions are added up."""
     return {
         target: {name: _mean([one[target][name] for one in found]) for name in found[0][target]} for target in found[0]
     }
@@ -173,5 +173,7 @@ def _mean(found: Sequence[Any]) -> Any:
         if field.name == "confusion":
             figures[field.name] = tuple(map(tuple, values.sum(axis=0).tolist()))
         else:
-            figures[field.name] = int(values.sum()) if field.name == "rows" else float(values.mean())
+            known = values[~np.isnan(values)]
+            mean = float(known.mean()) if known.size else float("nan")
+            figures[field.name] = int(values.sum()) if field.name == "rows" else mean
     return type(found[0])(**figures)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import math
 import os
 import secrets
 import statistics
@@ -152,7 +153,7 @@ def write_scores(
             for name in names
         ]
         if folds:
-            spread = [statistics.stdev(getattr(fold[target][name], names[0]) for fold in folds) for name in of_one]
+            spread = [_spread([getattr(fold[target][name], names[0]) for fold in folds]) for name in of_one]
             columns[0] = [f"{cell} ± {one:.3f}" for cell, one in zip(columns[0], spread, strict=True)]
         write_table(
             f"{target}: {count:,} {rows}",
@@ -169,6 +170,12 @@ def write_scores(
         elif count < 10:
             write_lines(f"{count} rows are too few to trust these figures")
             click.echo()
+
+
+def _spread(values: Sequence[float]) -> float:
+    """The standard deviation of those that are known."""
+    known = [value for value in values if value == value]
+    return statistics.stdev(known) if len(known) > 1 else math.nan
 
 
 def _write_confusion(target: str, levels: Sequence[str], confusion: Sequence[Sequence[int]]) -> None:

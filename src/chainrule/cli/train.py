@@ -80,11 +80,11 @@ def _key(parameter: click.Parameter) -> str:
 @click.option(
     "--cv", type=click.IntRange(2), metavar="K", help="Judge by K-fold cross-validation, then train on all rows."
 )
-@click.option(
-    "--held-out", default=0.2, show_default=True, help="Fraction of the rows kept to judge the model; 0 for none."
-)
+@click.option("--held-out", type=float, help="Fraction of the rows kept to judge by, 0.2 by default; 0 for none.")
 @click.option("--refit", is_flag=True, help="Once it is judged, train the model that is saved on all rows.")
-@click.option("--search", type=float, metavar="SECONDS", help="Try other networks and rules too, for so long.")
+@click.option(
+    "--search", type=float, metavar="SECONDS", help="Try other networks and rules too, for so long (in each fold)."
+)
 @click.option("--hidden", help="Nodes of each hidden layer, like 32,16; '' for none. By default chosen.")
 @click.option("--activation", default="tanh", show_default=True, help="Activation of the hidden layers.")
 @click.option("--l2", type=float, help="Penalty on the squares of the weights. By default chosen.")
@@ -157,7 +157,7 @@ def command(
     from chainrule.training.schedules import schedule as schedule_of
 
     require_new(output, force, *tables)
-    require_new(plot, True, *tables, option="--plot")
+    require_new(plot, force, *tables, option="--plot")
     if plot is not None:
         require_picture(plot)
     callbacks = [] if log is None else [_Log(log, force, tables)]
@@ -248,6 +248,7 @@ def _write(model: Any, output: Path | None, plot: Path | None) -> None:
     sizes = "-".join(str(nodes) for nodes in net.sizes)
     hidden = f"{net.f[1].name}, " if net.depth > 1 else ""
     write_lines(f"{model.task}: network {sizes}, {net.n_parameters:,} parameters: {hidden}output {net.f[-1].name}")
+    write_lines(_columns(model.encoding))
     trained, held = _counted(rows["trained"], "row"), _counted(rows["held_out"], "row")
     if report.folds:
         write_lines(f"judged by {len(report.folds)}-fold cross-validation, then trained on all {trained}")
@@ -293,6 +294,18 @@ def _write(model: Any, output: Path | None, plot: Path | None) -> None:
         click.echo(f"picture in {printable(plot)}")
     if output is not None:
         click.echo(printable(f"saved to {output}: chainrule predict {shlex.quote(str(output))} NEW.csv"))
+    else:
+        click.echo("not saved: -o FILE saves the model")
+
+
+def _columns(encoding: Any) -> str:
+    """How the columns became inputs, in a line."""
+    kinds = [field.kind for field in encoding.fields]
+    of_kind = [_counted(kinds.count(kind), kind) for kind in ("number", "boolean", "text") if kind in kinds]
+    gaps = sum(field.indicator for field in encoding.fields)
+    filled = f", with gaps filled and marked in {gaps}" if gaps else ""
+    inputs, columns = _counted(len(encoding.inputs), "input"), _counted(len(kinds), "column")
+    return f"{inputs} from {columns}: {', '.join(of_kind)}{filled}"
 
 
 def _write_trials(choice: Any) -> None:

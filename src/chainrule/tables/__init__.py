@@ -8,6 +8,7 @@ from chainrule.tables.blocks import Block as Block
 from chainrule.tables.blocks import Blocks as Blocks
 from chainrule.tables.blocks import open_blocks as open_blocks
 from chainrule.tables.encoding import Encoding as Encoding
+from chainrule.tables.encoding import UnseenGap as UnseenGap
 from chainrule.tables.encoding import UnseenLevel as UnseenLevel
 from chainrule.tables.reading import read_table as read_table
 from chainrule.tables.scaling import Scaling as Scaling

@@ -22,6 +22,10 @@ BINARY_SD = 0.5
 """What inputs that are 0 or 1 are divided by: the standard deviation of an even one, so that a rare one stays small."""
 
 
+class UnseenGap(UserWarning):
+    """A missing value in a column that had none when the model was trained; it is taken as the column's mean."""
+
+
 class UnseenLevel(UserWarning):
     """A text that the model was not trained on; it is taken as none of those it knows."""
 
@@ -148,6 +152,8 @@ class Encoding:
         at = 0
         for j, field in enumerate(self.fields):
             values, gaps = read.values[:, j], np.isnan(read.values[:, j])
+            if warn and not field.indicator and gaps.any():
+                _warn_of_gaps(read, field, gaps)
             if field.kind == "text":
                 codes = codes_of(values, read.kinds[j], field.levels)
                 if warn:
@@ -264,6 +270,19 @@ def require_known(table: Table, fills: Sequence[float | None]) -> None:
     raise BadData(
         f"inputs must be {'known' if gap else 'finite'}; {table.where(row)}, column {short(table.names[j])} is {what}"
         f"{more if count > 1 else ''}. {cure.capitalize() if gap else 'Correct the value or drop the row'}."
+    )
+
+
+def _warn_of_gaps(table: Table, field: Field, gaps: Array) -> None:
+    """Of gaps in a column that had none in training; where it had, an input says that a value is missing."""
+    row, count = int(np.argmax(gaps)), int(gaps.sum())
+    rows = f"{table.where(row)} lacks it" if count == 1 else f"{count} rows lack it, {table.where(row)} first"
+    taken = "none of its texts" if field.kind == "text" else f"its mean, {field.fill:.6g}"
+    warnings.warn(
+        f"column {short(field.name)} must be known, as it was in every row that the model was trained on; {rows}. It "
+        f"is taken as {taken}.",
+        UnseenGap,
+        stacklevel=6,  # where predict was called
     )
 
 

@@ -65,6 +65,8 @@ class Table:
         Says in words where a row (from 0) stands in its file: "line 18 of houses.csv".
     numbers : array of int, optional
         The rows' numbers (from 0) where they came from, if some have been left out.
+    decimal : str
+        The decimal mark of the text that it was read from, where that tells.
     """
 
     names: tuple[str, ...]
@@ -75,6 +77,7 @@ class Table:
     kinds: tuple[Kind, ...] = ()
     place: Callable[[int], str | None] | None = None
     numbers: Array | None = None
+    decimal: str = ""
 
     def __post_init__(self) -> None:
         if not self.kinds:
@@ -130,8 +133,10 @@ class Table:
         """Refuse a column that no network can use, with the sentence that says why."""
         unusable = [(name, kind.problem) for name, kind in zip(self.names, self.kinds, strict=True) if kind.problem]
         if unusable:
-            others = [name for name, _ in unusable[1:]]
-            raise BadData(unusable[0][1] + (f" Nor can {listed(others)} be used." if others else ""))
+            why = {"date": "dates", "text": "too many different texts"}
+            others = [f"{short(name)} ({why.get(self.kind(name).name, 'not all numbers')})" for name, _ in unusable[1:]]
+            shown = ", ".join(others[:10]) + (f" and {len(others) - 10} more" if len(others) > 10 else "")
+            raise BadData(unusable[0][1] + (f" Nor can be used: {shown}." if others else ""))
 
 
 @dataclass(frozen=True)

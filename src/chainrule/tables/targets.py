@@ -237,13 +237,13 @@ class Targets:
         return found
 
 
-def few_values(fields: Sequence[Field]) -> tuple[str, ...]:
-    """Which number columns hold few different whole values, as classes do."""
+def few_values(fields: Sequence[Field], least: int = 2) -> tuple[str, ...]:
+    """Which number columns hold few different whole values, but at least so many, as classes do."""
     return tuple(
         field.name
         for field in fields
         if field.kind == "number"
-        and 1 < len(field.levels) <= FEW
+        and least <= len(field.levels) <= FEW
         and all(one.lstrip("-").isdigit() for one in field.levels)
     )
 

@@ -70,12 +70,15 @@ class Dialect:
         As Python calls it: "utf-8", "utf-16", "cp1252", "latin-1", …
     header : bool, optional
         Whether the first line holds the columns' names. Without, they are called x0, x1, …
+    usual : str, optional
+        The decimal mark where the numbers do not tell: that of the table that a model was trained on.
     """
 
     delimiter: str | None = None
     decimal: str | None = None
     encoding: str | None = None
     header: bool | None = None
+    usual: str | None = None
 
     def __post_init__(self) -> None:
         if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n'):
@@ -192,6 +195,7 @@ def layout(path: Path, dialect: Dialect | None = None) -> Layout:
         names, below = _header(path, first, records[1:], delimiter, header), records[1:]
         above += records[0][0]
     decimal = dialect.decimal or _decimal([cell for _, record in below for cell in record], delimiter)
+    decimal = decimal or (dialect.usual if dialect.usual and delimiter != "," else "")
     return Layout(
         path, names, delimiter, decimal, dialect.decimal is not None, encoding, above, rewritten, header is not False
     )
@@ -698,4 +702,5 @@ def read_text(paths: Sequence[Path], dialect: Dialect | None, text: Sequence[str
         columns.append(np.concatenate([values(part, reading, missing=MISSING) for part in parts]))
     kinds = tuple(reading.kind for reading in readings)
     found = stacked(columns, len(bare))
-    return replace(bare, values=found, named=files.layouts[0].named, kinds=kinds)
+    first = files.layouts[0]
+    return replace(bare, values=found, named=first.named, kinds=kinds, decimal=first.decimal)
