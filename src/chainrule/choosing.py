@@ -277,7 +277,7 @@ class Given:
     """What the user has decided; None leaves it to be chosen."""
 
     hidden: Any = None
-    activation: str = "tanh"
+    activation: str | None = None
     l2: float | None = None
     rule: Any = None
     learning_rate: float | None = None
@@ -308,7 +308,7 @@ class Given:
         rule = rule_of("lbfgs" if few and not self.stepwise else "adam") if self.rule is None else self.rule
         return Settings(
             (HIDDEN[0] if few else MORE_HIDDEN) if self.hidden is None else self.hidden,
-            self.activation,
+            self.activation or "tanh",
             PENALTIES[0] if self.l2 is None else self.l2,
             rule,
             _learning_rate(rule, self.learning_rate),
@@ -392,7 +392,11 @@ def _choose(
     }
     if trials.by_folds:
         if trials.done:
-            settings = replace(settings, epochs=trials.best.best_epoch, patience=None)
+            best_epoch, settings = trials.best.best_epoch, replace(settings, patience=None)
+            if schedule_of(settings.schedule).name == "constant":
+                settings = replace(settings, epochs=best_epoch)
+            else:  # which goes by how many epochs there are
+                run["callbacks"] = [*callbacks, _Until(best_epoch)]
         net, history = fit(problem, settings, **run)
         return Choice(settings, tuple(trials.done), net, history, 0, searched)
     into, apart = _apart(problem, trials.seed)
@@ -475,6 +479,16 @@ class _Trials:
         return trial.error
 
 
+class _Until:
+    """Stops a run after so many epochs."""
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+
+    def after_epoch(self, run: Any) -> bool:
+        return bool(run.epoch >= self.epochs)
+
+
 class _Curve:
     """Keeps E without penalties of the patterns kept apart, epoch by epoch, and stops when time is up."""
 
@@ -508,7 +522,7 @@ def _search(trials: _Trials, given: Given, seed: int, seconds: float) -> None:
     random = np.random.default_rng([seed, 1])
     trials.until = time.perf_counter() + seconds
     first = given.settings(trials.problem.rows, trials.by_folds)
-    free = given.hidden is None and given.activation == Given.activation
+    free = given.hidden is None and given.activation is None
     while time.perf_counter() < trials.until:
         depth, nodes = int(random.integers(1, 4)), [8, 16, 32, 64, 128]
         widths = sorted((int(random.choice(nodes)) for _ in range(depth)), reverse=True)
@@ -521,7 +535,7 @@ def _search(trials: _Trials, given: Given, seed: int, seconds: float) -> None:
             replace(
                 first,
                 hidden=tuple(widths) if given.hidden is None else given.hidden,
-                activation=activation if free else given.activation,
+                activation=activation if free else first.activation,
                 l2=l2 if given.l2 is None else given.l2,
                 rule=rule,
                 learning_rate=rate if given.rule is None and given.learning_rate is None else first.learning_rate,

@@ -22,7 +22,7 @@ from chainrule.choosing import Choice, Given, Problem, again, choose, train_on
 from chainrule.network import Network
 from chainrule.notation import Array, FloatArray
 from chainrule.scores import Scored
-from chainrule.tables import BadData, Blocks, Encoding, Table, Targets, read_table, split
+from chainrule.tables import BadData, Blocks, Encoding, Kind, Table, Targets, read_table, split
 from chainrule.tables.encoding import Field, classes_of
 from chainrule.tables.table import listed, positions, short
 from chainrule.tables.targets import TASKS, few_values
@@ -162,13 +162,14 @@ def fit(
     _require_rows(cv, data.rows)
     folds = [] if cv is None else scores.folds(data.rows, cv, seed, data.classes)
     judged = [_judge(data.fit(kind, into, given, **choices)[0], data, into, out) for into, out in folds]
-    model, choice = data.fit(kind, seen, given, callbacks=callbacks, **choices)
+    model, choice = data.fit(kind, seen, given, callbacks=() if refit else callbacks, **choices)
     try:
         if unseen.size:
             judged = [_judge(model, data, seen, unseen)]
-        whole = (refit or bool(folds)) and (len(seen) < data.rows or choice.stopping > 0)
+        whole = refit or (bool(folds) and choice.stopping > 0)
         if whole:
-            model, choice = data.fit(kind, rows, given, like=choice, callbacks=callbacks, **run)
+            kept = callbacks if refit else ()
+            model, choice = data.fit(kind, rows, given, like=choice, callbacks=kept, **run)
         counts = {
             "trained": data.rows if whole else len(seen) - choice.stopping,
             "stopping": 0 if whole else choice.stopping,
@@ -273,7 +274,10 @@ def _fit_stream(
     model.network, model.fitted = network, _as_fitted(blocks.origin, found.rows, False, choice, seed)
     new, unseen = found.held_out
     scored, said = model.compared(y_0, truth, new, unseen) if len(unseen) else ({}, unseen)
+    of_targets = _fields(Table(names, truth, kinds=tuple(Kind(one.kind) for one in found.targets.fields)))
+    few = few_values(of_targets) if found.targets.task == "regression" and task is None else ()
     notes = (
+        *_may_be_classes(few),
         f"streamed in windows of {source.window:,} rows; the penalty is chosen on {len(truth):,} of them, and the "
         "linear model is fitted to these",
     )
@@ -322,11 +326,11 @@ class _Data:
         targets = Targets.fit(wanted, task)
         notes = []
         if targets.task == "regression" and task is None:
-            notes = [
-                f"{name} holds few different whole numbers and is predicted as a number; if they are classes, choose "
-                "the task 'classification' (--task classification)"
-                for name in few_values(_fields(wanted))
-            ]
+            notes = _may_be_classes(few_values(_fields(wanted)))
+        if inputs.sparse:
+            notes.append("the linear model is left out of the report, for the inputs are sparse")
+        elif empty := [name for name, no in zip(inputs.names, np.isnan(inputs.values).all(axis=0), strict=True) if no]:
+            notes.append(f"nothing is known in {listed(empty, 5)}, which tells nothing")
         codes = [] if inputs.sparse else few_values(_fields(inputs.take(np.arange(min(len(inputs), LOOKED_AT)))), 3)
         if codes and inputs.named:
             notes.append(
@@ -428,6 +432,14 @@ def _column_names(argument: str, names: Any) -> tuple[str, ...]:
     if not np.iterable(names):
         raise ValueError(f"{argument} must be a list of columns; got {names!r:.200}. Pass their names.")
     return (names,) if isinstance(names, str) else tuple(names)
+
+
+def _may_be_classes(names: Sequence[str]) -> list[str]:
+    return [
+        f"{name} holds few different whole numbers and is predicted as a number; if they are classes, choose the task "
+        "'classification' (--task classification)"
+        for name in names
+    ]
 
 
 def _fields(table: Table) -> list[Field]:

@@ -97,7 +97,7 @@ class Model:
         missing: str | None = None,
         task: str | None = None,
         hidden: Sequence[int] | None = None,
-        activation: str = "tanh",
+        activation: str | None = None,
         rule: str | None = None,
         learning_rate: float | None = None,
         schedule: Any = "constant",
@@ -140,8 +140,8 @@ class Model:
             By default texts, booleans and categories are classes, numbers a regression.
         hidden : sequence of int, optional
             Nodes of each hidden layer; empty for none.
-        activation : str
-            Of the hidden layers.
+        activation : str, optional
+            Of the hidden layers; tanh by default.
         rule, learning_rate, schedule, clip, epochs, patience, engine, seed, progress, callbacks
             As for :func:`chainrule.train`.
         batch_size : int, optional

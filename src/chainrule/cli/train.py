@@ -86,7 +86,7 @@ def _key(parameter: click.Parameter) -> str:
     "--search", type=float, metavar="SECONDS", help="Try other networks and rules too, for so long (in each fold)."
 )
 @click.option("--hidden", help="Nodes of each hidden layer, like 32,16; '' for none. By default chosen.")
-@click.option("--activation", default="tanh", show_default=True, help="Activation of the hidden layers.")
+@click.option("--activation", help="Activation of the hidden layers; tanh by default.")
 @click.option("--l2", type=float, help="Penalty on the squares of the weights. By default chosen.")
 @click.option("--rule", help="Update rule, such as lbfgs or adam. By default one that fits the number of rows.")
 @click.option("--learning-rate", type=float, help="By default one that fits the rule.")
