@@ -64,7 +64,6 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         code = group.main(given, prog_name="chainrule", standalone_mode=False)
     except BrokenPipeError:  # whoever read our output has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
     except click.ClickException as error:
         error.show()
@@ -77,6 +76,14 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         code, sentence = _explain(error)
         click.echo(f"Error: {' '.join(sentence.splitlines())}", err=True)
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:  # a full disk, or nobody who reads; Python would try again at its end, and complain
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError) and not code:
+            click.echo(f"Error: {_explain(error)[1]}", err=True)
+        code = code or 1
     sys.exit(code if isinstance(code, int) else 0)
 
 
