@@ -242,7 +242,7 @@ def confusion(matrix: Any, levels: Sequence[str], name: str = "", ax: Any = None
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = _side(classes)
     shown = np.arange(classes) if classes <= MOST_LABELLED else np.linspace(0, classes - 1, 21).astype(int)
-    labels = [_plain(levels[n], 24 if classes <= 10 else 16) for n in shown]
+    labels = [_plain(levels[n], 24 if classes <= 10 else 16) for n in shown.tolist()]
     longest = max(map(len, labels))
     upright = longest * len(labels) > 60
     margin = 0.5 + 0.09 * longest
