@@ -205,3 +205,13 @@ def test_paths_and_addresses_would_be_noticed() -> None:
         "@pytest.fixture",
     ]
     assert [line for line in good if PLACES.search(line)] == []
+
+
+def test_files_are_written_in_one_place() -> None:
+    """What brings a file to the disk and gives it its name stands in one module, which every door uses."""
+    found = {
+        path.name
+        for path in SOURCES.rglob("*.py")
+        if re.search(r"\bfsync\b|mkstemp|\.replace\(target", path.read_text("utf-8"))
+    }
+    assert found == {"writing.py"}

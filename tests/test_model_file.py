@@ -30,6 +30,7 @@ import safetensors.numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chainrule import writing
 from chainrule.files import model_file
 from chainrule.files.model_file import BadFile, read, write
 
@@ -723,7 +724,7 @@ def test_temporaries_of_killed_runs_are_removed_and_no_others(path: Path) -> Non
     others += [f".{path.name}.{'a' * 17}.tmp", f"x{dead.name}", f"{dead.name}x"]
     for name in [dead.name, *others]:
         path.with_name(name).write_text("x")
-    with model_file._temporary(path) as (living, _):
+    with writing._temporary(path) as (living, _):
         write(path, SPEC, ARRAYS)
         assert names(path.parent) == sorted([path.name, living.name, *others])
     assert not living.exists()
@@ -733,7 +734,7 @@ def test_nobody_can_lay_a_link_where_the_temporary_will_be(path: Path, monkeypat
     """A link that waits under the temporary's name is not followed: what it points at stays as it was."""
     victim = path.with_name("victim")
     victim.write_text("x")
-    monkeypatch.setattr(model_file.secrets, "token_hex", lambda _: "a" * 16)
+    monkeypatch.setattr(writing.secrets, "token_hex", lambda _: "a" * 16)
     path.with_name(f".{path.name}.{'a' * 16}.tmp").symlink_to(victim)
     with pytest.raises(FileExistsError):
         write(path, SPEC, ARRAYS)

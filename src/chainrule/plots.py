@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import secrets
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.notation import Array, FloatArray
+from chainrule.writing import write_whole
 
 SUFFIXES = (".png", ".svg", ".pdf")
 """What a picture's file may end in, which says its format."""
@@ -448,26 +448,12 @@ def save_report(model: Any, path: str | os.PathLike[str]) -> None:
 def save_figure(figure: Any, path: str | os.PathLike[str]) -> None:
     """Write a figure as :func:`save_report` does."""
     require_picture(path)
-    target = Path(os.path.realpath(path))
     kind = Path(path).suffix.lower()[1:]
     nothing = {"png": ("Software",), "svg": ("Creator", "Date"), "pdf": ("Creator", "Producer", "CreationDate")}[kind]
     drawn = io.BytesIO()
     with _styled():
         figure.savefig(drawn, format=kind, dpi=150, metadata=dict.fromkeys(nothing))
-    temporary = target.with_name(f".{target.name[:40]}.{secrets.token_hex(4)}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            file.write(drawn.getvalue())
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
-    except OSError as error:
-        raise OSError(
-            f"{os.fspath(path)!r} cannot be written: {error.strerror}. Nothing was changed. Choose another place."
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+    write_whole(path, [drawn.getvalue()])
 
 
 def _matplotlib() -> Any:

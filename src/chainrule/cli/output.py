@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import json
 import math
 import os
-import secrets
 import statistics
 import tempfile
 import textwrap
@@ -16,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import click
+
+from chainrule.writing import write_whole
 
 MOST_SHOWN = 10
 """Classes up to which a confusion matrix is shown whole."""
@@ -208,19 +208,4 @@ def alike(values: Sequence[float]) -> list[str]:
 
 def write_text(path: Path, text: Iterable[str]) -> None:
     """A file written whole or not at all, part by part; a symbolic link stays and leads to it."""
-    target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{target.name[:40]}.{secrets.token_hex(4)}.tmp")
-    try:
-        with temporary.open("x", encoding="utf-8", newline="") as file:
-            for part in text:
-                file.write(part)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
-    except OSError as error:
-        raise OSError(
-            f"{str(path)!r} cannot be written: {error.strerror}. Nothing was changed. Choose another place."
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+    write_whole(path, (part.encode() for part in text))

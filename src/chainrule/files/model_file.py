@@ -13,17 +13,13 @@ check must be checked here too (it accepts a key given twice), and after that an
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import fcntl
 import hashlib
 import json
 import math
 import os
-import re
-import secrets
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -31,10 +27,10 @@ import numpy as np
 import safetensors.numpy
 
 from chainrule.notation import FloatArray
+from chainrule.writing import PathName, in_words, named, write_whole
 
 Spec: TypeAlias = dict[str, Any]
 Arrays: TypeAlias = dict[str, FloatArray]
-PathName: TypeAlias = str | os.PathLike[str]
 
 VERSION = 1
 LARGEST_FILE = 4 * 2**30
@@ -46,17 +42,6 @@ BEGINNING = rb'{"__metadata__":{"chainrule":"{\"format\":\"chainrule model\",\"s
 DIGEST = slice(8 + len(BEGINNING), 8 + len(BEGINNING) + 64)
 ITEM_SIZE = {"F32": 4, "F64": 8}
 
-WHAT_TO_DO = {
-    errno.ENOENT: "Make the folder first, or correct the path.",
-    errno.EISDIR: "Name a file in that folder.",
-    errno.EACCES: "Choose a place that you may write to.",
-    errno.EPERM: "Choose a place that you may write to.",
-    errno.EROFS: "Choose a place that you may write to.",
-    errno.ENOSPC: "Free some space, or choose another disk.",
-    errno.EDQUOT: "Free some space, or choose another disk.",
-    errno.EFBIG: "Free some space, or choose another disk.",
-}
-
 
 class BadFile(ValueError):
     """A file that is not a sound model file; the message names it, says why and what to do."""
@@ -65,8 +50,7 @@ class BadFile(ValueError):
 def write(path: PathName, spec: Mapping[str, Any], arrays: Mapping[str, FloatArray]) -> None:
     """Write a specification and arrays to a file: the whole new file or, after any failure, still the old one.
 
-    The new file is written beside the old one, brought to the disk, read back and compared, and only then takes its
-    name. What killed runs left there is removed. A symbolic link is followed and stays.
+    It is read back and compared before it takes its name.
 
     Parameters
     ----------
@@ -86,27 +70,13 @@ def write(path: PathName, spec: Mapping[str, Any], arrays: Mapping[str, FloatArr
     """
     canonical = {name: _canonical(name, array) for name, array in arrays.items()}
     data = _encode(dict(spec), canonical)
-    try:
-        target = _target(path)
-        _remove_abandoned(target)
-        with _temporary(target) as (temporary, descriptor):
-            rest = memoryview(data)
-            while rest:
-                rest = rest[os.write(descriptor, rest) :]
-            os.fsync(descriptor)
-            back = _contents(temporary)
-            if back != data or _bits(_decode(back, temporary)[1]) != _bits(canonical):
-                raise OSError(errno.EIO, "what was read back is not what was written")
-            temporary.replace(target)
-    except OSError as error:
-        todo = WHAT_TO_DO.get(error.errno or 0, "Check the disk, or choose another.")
-        said = f"{_name(path)} cannot be written: {error.strerror or error}. Nothing was changed. {todo}"
-        raise _in_words(error, said) from error
-    try:
-        _sync_folder(target.parent)
-    except OSError as error:
-        said = f"{_name(path)} is written, but its folder may not have reached the disk: {error.strerror or error}."
-        raise _in_words(error, f"{said} Check the disk and save again.") from error
+
+    def check(temporary: Path) -> None:
+        back = _contents(temporary)
+        if back != data or _bits(_decode(back, temporary)[1]) != _bits(canonical):
+            raise OSError(errno.EIO, "what was read back is not what was written")
+
+    write_whole(path, [data], check)
 
 
 def read(path: PathName) -> tuple[Spec, Arrays]:
@@ -134,8 +104,8 @@ def read(path: PathName) -> tuple[Spec, Arrays]:
     try:
         data = _contents(path)
     except OSError as error:
-        said = f"{_name(path)} cannot be read: {error.strerror or error}. Check the path, and that you may read it."
-        raise _in_words(error, said) from error
+        said = f"{named(path)} cannot be read: {error.strerror or error}. Check the path, and that you may read it."
+        raise in_words(error, said) from error
     return _decode(data, path)
 
 
@@ -191,7 +161,7 @@ def _digest(data: bytes | bytearray) -> bytes:
 def _decode(data: bytes, path: PathName) -> tuple[Spec, Arrays]:
     """Specification and arrays from the bytes of a file that begins as a model file does."""
     if _digest(data) != data[DIGEST]:
-        raise BadFile(f"{_name(path)} is damaged: its SHA-256 is not the one it names. Restore a copy, or train again.")
+        raise BadFile(f"{named(path)} is damaged: its SHA-256 is not the one it names. Restore a copy, or train again.")
     try:  # as the file begins as it must, header, metadata and about are objects, or the JSON is malformed
         start = 8 + int.from_bytes(data[:8], "little")
         _require(start <= len(data), "its header ends after the file")
@@ -209,10 +179,10 @@ def _decode(data: bytes, path: PathName) -> tuple[Spec, Arrays]:
     except (ValueError, KeyError, RecursionError) as error:
         kind = type(error)
         why = str(error).rstrip(".") if kind is ValueError else f"its header is malformed ({kind.__name__})"
-        said = f"{_name(path)} is not a valid model file: {why}. Do not use it; Chainrule did not write it."
+        said = f"{named(path)} is not a valid model file: {why}. Do not use it; Chainrule did not write it."
         raise BadFile(said) from error
     raise BadFile(
-        f"{_name(path)} was written by a newer version of Chainrule (format {version}; this one reads {VERSION}). "
+        f"{named(path)} was written by a newer version of Chainrule (format {version}; this one reads {VERSION}). "
         "Upgrade with pip install -U chainrule."
     )
 
@@ -295,7 +265,7 @@ def _contents(path: PathName) -> bytes:
                 raise _stranger(path, _kind(status.st_size, file.read(header) if header <= LARGEST_HEADER else b""))
             if header > LARGEST_HEADER or status.st_size > LARGEST_FILE:
                 raise BadFile(
-                    f"{_name(path)} must have at most {LARGEST_FILE} bytes and {LARGEST_HEADER} in its header; "
+                    f"{named(path)} must have at most {LARGEST_FILE} bytes and {LARGEST_HEADER} in its header; "
                     f"got {status.st_size} and {header}. It is damaged or not from Chainrule; do not use it."
                 )
             return head + file.read(status.st_size - len(head))
@@ -304,7 +274,7 @@ def _contents(path: PathName) -> bytes:
 
 
 def _stranger(path: PathName, why: str) -> BadFile:
-    return BadFile(f"{_name(path)} is not a Chainrule model file: {why}. Pass a file that chainrule.save wrote.")
+    return BadFile(f"{named(path)} is not a Chainrule model file: {why}. Pass a file that chainrule.save wrote.")
 
 
 def _kind(size: int, header: bytes) -> str:
@@ -317,88 +287,3 @@ def _kind(size: int, header: bytes) -> str:
     except (ValueError, TypeError, AttributeError, RecursionError):
         return "it does not begin as one, or no longer does"
     return "it is a safetensors file without the metadata 'chainrule'"
-
-
-def _target(path: PathName) -> Path:
-    """The file to replace, behind any symbolic links; refuse what a file must not replace."""
-    target = Path(os.path.realpath(path))
-    try:
-        mode = os.lstat(target).st_mode
-    except FileNotFoundError:
-        return target
-    if stat.S_ISDIR(mode):
-        raise IsADirectoryError(errno.EISDIR, "It is a folder")
-    if not stat.S_ISREG(mode):
-        raise OSError(errno.EINVAL, "It is not a regular file")
-    if not os.access(target, os.W_OK):
-        raise PermissionError(errno.EACCES, "It is write-protected")
-    return target
-
-
-@contextlib.contextmanager
-def _temporary(target: Path) -> Iterator[tuple[Path, int]]:
-    """A new file beside the target, gone afterwards unless it was renamed; its lock says that its writer lives."""
-    while True:
-        temporary = target.with_name(f"{_prefix(target)}{secrets.token_hex(8)}.tmp")
-        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-        try:
-            with contextlib.suppress(FileNotFoundError):
-                os.fchmod(descriptor, stat.S_IMODE(target.stat().st_mode))
-            with contextlib.suppress(OSError):
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if temporary.exists():
-                yield temporary, descriptor
-                return
-        finally:
-            with contextlib.suppress(OSError):
-                os.close(descriptor)
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-
-
-def _prefix(target: Path) -> str:
-    """How the names of a target's temporaries begin; short enough for any target's name."""
-    return f".{target.name[:40]}."
-
-
-def _remove_abandoned(target: Path) -> None:
-    """Remove the temporaries of this target whose writer was killed: the kernel has released their locks."""
-    pattern = re.compile(re.escape(_prefix(target)) + r"[0-9a-f]{16}\.tmp")
-    with contextlib.suppress(OSError):
-        for beside in target.parent.iterdir():
-            if pattern.fullmatch(beside.name):
-                with contextlib.suppress(OSError):
-                    _remove_unless_locked(beside)
-
-
-def _remove_unless_locked(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        path.unlink()
-    finally:
-        os.close(descriptor)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Bring the new name to the disk, where the file system can and the folder may be opened."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        if error.errno in (errno.EIO, errno.ENOSPC, errno.EDQUOT):
-            raise
-
-
-def _in_words(error: OSError, sentence: str) -> OSError:
-    """The same class and number, so that callers can tell errors apart, with a sentence for people."""
-    told = type(error)(sentence)
-    told.errno = error.errno
-    return told
-
-
-def _name(path: PathName) -> str:
-    return repr(os.fspath(path))
