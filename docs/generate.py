@@ -15,7 +15,7 @@ Generated from the commands' own help by `python docs/generate.py`.
 | 0 | ok |
 | 1 | failed, or a gradient that is not right |
 | 2 | used wrongly |
-| 3 | a table or model file that cannot be used |
+| 3 | a table or model file that is missing or cannot be used |
 | 4 | training diverged |
 | 130 | interrupted by Ctrl-C |
 

@@ -1160,7 +1160,7 @@ USED_WRONGLY: dict[str, tuple[list[str], int, str]] = {
     "another table": (["predict", "m.safetensors", "houses.csv"], 3, "got no 'age', 'sex'"),
     "seed, negative": ([*TRAIN, "--seed=-1"], 2, "seed must be a whole number from 0 up"),
     "table that is not there": (["train", "diabets.csv", "-t", "target"], 3, "Did you mean 'diabetes.csv'?"),
-    "model that is not there": (["predict", "n.safetensors", "diabetes.csv"], 1, "cannot be read: No such file"),
+    "model that is not there": (["predict", "n.safetensors", "diabetes.csv"], 3, "cannot be read: No such file"),
     "model and table swapped": (["predict", "diabetes.csv", "m.safetensors"], 3, "is not a Chainrule model file"),
     "model as table": (["predict", "m.safetensors", "m.safetensors"], 3, "must be a table; got a binary file"),
     "folder as model": (["inspect", "."], 3, "it is a folder"),

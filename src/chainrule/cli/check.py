@@ -11,6 +11,7 @@ from chainrule.cli.output import (
     dialect_options,
     json_option,
     model_argument,
+    model_in,
     one_or_all,
     tables_argument,
     write_json,
@@ -29,9 +30,7 @@ def command(model: Path, tables: tuple[Path, ...], rows: int, as_json: bool, dia
     Every derivative of back-propagation is compared with an oracle that shares nothing with it. For each block the
     worst entry is named, with both values. Ends with exit code 1 if one is wrong.
     """
-    from chainrule.model import load
-
-    loaded = load(model)
+    loaded = model_in(model)
     certificate = loaded.check(next(loaded.pieces(one_or_all(tables), dialect)), rows)
     if as_json:
         write_json(certificate.to_dict())

@@ -11,6 +11,7 @@ from chainrule.cli.output import (
     dialect_options,
     json_option,
     model_argument,
+    model_in,
     one_or_all,
     tables_argument,
     write_json,
@@ -30,9 +31,9 @@ def command(model: Path, tables: tuple[Path, ...], as_json: bool, dialect: Any) 
     beside the constant predictor: the target's mean, or the shares of its classes, on the rows that the model was
     trained on. Rows without the target are left out.
     """
-    from chainrule.model import load, scores_to_dict
+    from chainrule.model import scores_to_dict
 
-    loaded = load(model)
+    loaded = model_in(model)
     found = loaded.evaluate(one_or_all(tables), dialect=dialect)
     if as_json:
         write_json(scores_to_dict(found))

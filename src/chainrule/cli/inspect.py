@@ -12,6 +12,7 @@ from chainrule.cli.output import (
     dialect_options,
     json_option,
     model_argument,
+    model_in,
     one_or_all,
     require_new,
     write_json,
@@ -49,8 +50,6 @@ def command(
     as the network sees it: net values x_ij, outputs y_ij, error terms e_ij, and the largest derivatives by a weight,
     dE_p/dw_ijk = -e_ij y_i-1,k.
     """
-    from chainrule.model import load
-
     if row is not None and not tables:
         raise click.UsageError("TABLE and --row must be given together; got --row alone. Pass both, or neither.")
     if plot is not None and (row is not None or not tables):
@@ -60,7 +59,7 @@ def command(
         from chainrule.plots import require_picture
 
         require_picture(plot)
-    loaded = load(model)
+    loaded = model_in(model)
     if not tables:
         _of_model(loaded, as_json)
     elif row is None:

@@ -11,11 +11,14 @@ import tempfile
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from chainrule.writing import write_whole
+
+if TYPE_CHECKING:
+    from chainrule.model import Model
 
 MOST_SHOWN = 10
 """Classes up to which a confusion matrix is shown whole."""
@@ -209,3 +212,14 @@ def alike(values: Sequence[float]) -> list[str]:
 def write_text(path: Path, text: Iterable[str]) -> None:
     """A file written whole or not at all, part by part; a symbolic link stays and leads to it."""
     write_whole(path, (part.encode() for part in text))
+
+
+def model_in(path: Path) -> Model:
+    """The model in a file; one that cannot be opened is bad data, as a table is."""
+    from chainrule.files.model_file import BadFile
+    from chainrule.model import load
+
+    try:
+        return load(path)
+    except OSError as error:
+        raise BadFile(str(error)) from error

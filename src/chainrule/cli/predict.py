@@ -14,6 +14,7 @@ from chainrule.cli.output import (
     force_option,
     json_option,
     model_argument,
+    model_in,
     one_or_all,
     require_new,
     tables_argument,
@@ -43,10 +44,8 @@ def command(
     Writes CSV with one column per target, named as the target, one line per row in the table's order; with --json a
     list per target. The table's columns are found by name; others may stand among them.
     """
-    from chainrule.model import load
-
     require_new(output, force, model, *tables)
-    pieces = load(model).said(one_or_all(tables), probabilities=probabilities, dialect=dialect)
+    pieces = model_in(model).said(one_or_all(tables), probabilities=probabilities, dialect=dialect)
     text = _json(pieces) if as_json else _csv(pieces)
     if output is not None:
         write_text(output, text)
