@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from chainrule import Model
 from chainrule.tables import BadData, Dialect, Table, blocks, open_blocks, read_table, text
 
 ROWS = 1500
@@ -181,6 +182,44 @@ def test_cells_over_several_lines_are_never_cut(tmp_path, rows, size):
     assert found.kinds == whole.kinds
     np.testing.assert_array_equal(found.values, whole.values)
     np.testing.assert_array_equal(whole.column("b"), [b for _, b in rows])
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+@given(
+    st.lists(st.sampled_from(["1.5", "-2", "", "", " ", "NA", '""', '"\n\n7"']), min_size=1, max_size=40),
+    st.sampled_from(["\n", "\r\n"]),
+    st.text("\n \t", max_size=9),
+    st.sampled_from(["utf-8", "utf-16", "gz"]),
+    st.integers(3, 60),
+)
+def test_a_blank_line_of_one_column_is_a_missing_cell(tmp_path, cells, end, below, how, size):
+    """It keeps its place among the rows, in the table read whole and in blocks, unless no row follows it."""
+    path = tmp_path / "t.csv"
+    cells = [*cells, "3"]
+    content = end.join(["a", *cells, below])
+    path.write_bytes(gzip.compress(content.encode()) if how == "gz" else content.encode(how))
+    expected = [float(cell.strip('"\n')) if any(map(str.isdigit, cell)) else np.nan for cell in cells]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks, "PIECE", size)
+        patch.setattr(text, "PIECE", size)
+        found, whole = read(path)[1], read_table(path)
+    np.testing.assert_array_equal(whole.values[:, 0], expected)
+    np.testing.assert_array_equal(found.values[:, 0], expected)
+    lines = np.cumsum([2, *(1 + cell.count("\n") for cell in cells)])
+    assert [whole.where(row) for row in range(len(cells))] == [
+        f"row {row + 1} (line {lines[row]} of t.csv)" for row in range(len(cells))
+    ]
+
+
+def test_predictions_of_one_column_stay_beside_its_rows(tmp_path):
+    """A blank line in the one column that a model takes is a row of the answer, and one at the end is none."""
+    path = tmp_path / "t.csv"
+    x = np.linspace(0, 1, 40)
+    trained = pd.DataFrame({"x": np.where(np.arange(40) % 5 == 0, np.nan, x), "y": x})
+    model = Model.fit(trained, "y", missing="mean", hidden=[2], l2=0.01, epochs=2)
+    path.write_text("x\n0.5\n\n0.25\n\n\n")
+    expected = model.predict(pd.DataFrame({"x": [0.5, np.nan, 0.25]}))
+    np.testing.assert_array_equal(model.predict(path), expected)
 
 
 def test_quotation_marks_within_cells_are_no_quotations(tmp_path):

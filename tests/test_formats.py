@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from scipy import sparse
 
-from chainrule.tables import BadData, Dialect, Table, read_table
+from chainrule.tables import BadData, Dialect, Table, open_blocks, read_table
 
 nan = math.nan
 
@@ -515,6 +515,9 @@ def test_a_column_is_the_same_in_all_files(tmp_path):
     """Numbers in one text file and texts in another are texts; in typed files that is refused when it is used."""
     paths = [file_of(tmp_path, f"a,b\n{cell},1\n", f"{k}.csv") for k, cell in enumerate(["1.50", "x", ""])]
     assert cells(read_table(paths)) == {"a": ["1.50", "x", None], "b": [1.0] * 3}
+    paths = [file_of(tmp_path, f"a;b\n{cell};1,5\n", f"{k}.csv") for k, cell in enumerate([" ", "2,5", "3"])]
+    assert cells(read_table(paths)) == {"a": [None, 2.5, 3.0], "b": [1.5] * 3}
+    np.testing.assert_array_equal(open_blocks(paths).whole().values, read_table(paths).values)
     paths = [
         written(pa.table({"a": [cell], "b": [1]}), tmp_path / f"{k}.p", "Parquet") for k, cell in enumerate(["x", 1.5])
     ]

@@ -40,6 +40,7 @@ from chainrule.tables.text import (
     row_end,
     survey,
     text_files,
+    without_blank_end,
 )
 
 if TYPE_CHECKING:
@@ -277,14 +278,14 @@ def _spans(layout: Layout) -> list[tuple[int, int] | None]:
             at_end = len(chunk) < size
             if at_end:
                 require_closed(chunk, layout)
-            length = len(chunk) if at_end else row_end(chunk, layout)
-            if not length and size >= LONGEST * PIECE:
+            length = len(without_blank_end(chunk, layout)) if at_end else row_end(chunk, layout)
+            if not (length or at_end) and size >= LONGEST * PIECE:
                 raise endless(layout.path)
             size = PIECE if length else 2 * size
             if length:
                 spans.append((begin, begin + length))
             begin += length
-            if at_end and (length or not chunk):
+            if at_end:
                 return spans
 
 

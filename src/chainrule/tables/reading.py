@@ -39,9 +39,10 @@ def read_table(table: Any, *, text: Sequence[str] = (), dialect: Dialect | None 
     Table
         Integers, floats, decimals and booleans as float64, texts as positions in their levels, NaN for missing cells:
         null, None and masked entries, empty texts; in text files also NA, NaN, N/A and their like, and ?, ., - or --
-        where all other cells are numbers. Spaces around names and texts are dropped, blank lines skipped. Infinite
-        values are kept. What else a column may hold, such as dates or numbers that float64 cannot tell apart, is said
-        in its kind, and its values are NaN.
+        where all other cells are numbers. Spaces around names and texts are dropped, and blank lines are skipped, but
+        for those of a file of one column: above its last row they are missing cells. Infinite values are kept. What
+        else a column may hold, such as dates or numbers that float64 cannot tell apart, is said in its kind, and its
+        values are NaN.
 
     Raises
     ------

@@ -132,8 +132,8 @@ class Layout:
 
     @property
     def plain(self) -> bool:
-        """Whether pyarrow can read the file as it is."""
-        return self.encoding == "utf-8-sig" and not self.rewritten
+        """Whether pyarrow can read the file as it is; of one column, it would take blank lines at the end for rows."""
+        return self.encoding == "utf-8-sig" and not self.rewritten and len(self.names) > 1
 
     @property
     def decimals(self) -> str:
@@ -395,16 +395,28 @@ def _rows(layout: Layout) -> Iterator[int]:
 
 
 def _is_blank(line: str, delimiter: str, columns: int) -> bool:
-    r"""Whether a line is skipped: it is empty, or has too few cells and nothing in them (\x1a ends files of DOS)."""
-    return not line or (not line.strip(" \t\x1a") and line.count(delimiter) + 1 != columns)
+    r"""Whether a line is skipped: it has too few cells, and nothing in them (\x1a ends files of DOS)."""
+    return not line.strip(" \t\x1a") and line.count(delimiter) + 1 != columns
+
+
+def without_blank_end(rows: bytes, layout: Layout) -> bytes:
+    r"""Rows without the blank lines below the last, which are none; of one column, one among them is a missing cell."""
+    return rows.rstrip(b" \t\r\n\x1a" if len(layout.names) == 1 else b"\r\n")
 
 
 def row_end(chunk: bytes, layout: Layout) -> int:
     """Where the last row ends that is whole in a chunk of rows; 0 if none is.
 
     That is at the end of a line, after an even number of quotation marks. Where there are marks within cells, as in
-    5" pipe, it is looked for cell by cell, which is slow.
+    5" pipe, it is looked for cell by cell, which is slow. Blank lines that follow are left for the next chunk, for they
+    may be the end of the file.
     """
+    end = _row_end(chunk, layout)
+    last = len(without_blank_end(chunk[:end], layout))
+    return last + len(re.match(rb"[ \t\x1a]*(\r\n|\r|\n)|", chunk[last:end])[0]) if last else 0
+
+
+def _row_end(chunk: bytes, layout: Layout) -> int:
     marks = np.frombuffer(b"\n" + chunk + b"\n", np.uint8)
     at = np.flatnonzero(marks == ord('"'))
     beside = list(b'"\r\n' + layout.delimiter.encode() + (b" \t" if layout.rewritten else b""))
@@ -455,7 +467,7 @@ def pieces(layout: Layout) -> Iterator[bytes]:
             rest = rest[end:]
         require_closed(rest, layout)
         if rest.strip():
-            yield as_pyarrow_reads(rest, layout)
+            yield as_pyarrow_reads(without_blank_end(rest, layout), layout)
 
 
 def require_closed(rows: bytes, layout: Layout) -> None:
@@ -502,7 +514,10 @@ def parsed(layout: Layout, source: Callable[[], Any], above: int, types: Types, 
     )
     for across_lines in (False, True):  # True is slow, and needed only for a cell over several lines between two blocks
         parse = arrow_csv.ParseOptions(
-            delimiter=layout.delimiter, newlines_in_values=across_lines, invalid_row_handler=skipped
+            delimiter=layout.delimiter,
+            newlines_in_values=across_lines,
+            ignore_empty_lines=len(columns) > 1,
+            invalid_row_handler=skipped,
         )
         try:
             with source() as file:
@@ -522,7 +537,7 @@ def _parse_failure(layout: Layout, error: Exception) -> BadData:
             for record in reader:
                 runs_on = any("\n" in cell or "\r" in cell for cell in record)
                 blank = len(record) < 2 and _is_blank("".join(record), layout.delimiter, columns)
-                if not blank and len(record) != columns:
+                if not blank and max(len(record), 1) != columns:
                     above = f" (line {layout.above})" if layout.named else ""
                     return BadData(
                         f"{name} must have as many cells in each line as in its "
@@ -654,7 +669,7 @@ def survey(
             low, high = pc.min_max(column).as_py().values() if pa.types.is_floating(column.type) else (None, None)
             if low is not None and max(-low, high) >= EXACT:
                 large.add(j)
-    mixed = {j for j, one in enumerate(facts) if one.family == "mixed"}
+    mixed = {j for j, one in enumerate(facts) if one.family == "mixed" or _is_text_in_part(one, seen[j])}
     again = sorted(mixed | large)
     texts = dict.fromkeys(again, Facts())
     for table in read(dict.fromkeys(again, pa.string()), again) if again else ():
@@ -672,6 +687,13 @@ def survey(
     if not first.decimal and any(reading.decimal == "," for reading in readings):
         files = replace(files, layouts=tuple(replace(one, decimal=",") for one in files.layouts))
     return files, readings, [pa.string() if j in mixed else _common(seen[j]) for j in range(columns)]
+
+
+def _is_text_in_part(facts: Facts, kinds: set[Any]) -> bool:
+    """Whether part of a column of something else came as text, all of it blanks and marks of missing cells."""
+    import pyarrow as pa
+
+    return pa.string() in kinds and facts.family not in {"", "text", "category"}
 
 
 def _common(kinds: set[Any]) -> Any:
