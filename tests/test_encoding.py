@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from scipy import sparse
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -95,7 +96,7 @@ def test_texts_are_compared_as_they_are_written() -> None:
     """Numbers where there were texts of numbers are the same levels; text where there were numbers is refused."""
     table = pd.DataFrame({"code": ["1", "2", "30"] * 4})
     encoding = Encoding.fit(read_table(table, text=["code"]))
-    assert encoding.text == ("code",)
+    assert encoding.text == {"code": ("1", "2", "30")}
     numbers = encoding.encode(read_table(table.astype(float)))
     assert np.array_equal(numbers, np.tile(np.eye(3), (4, 1)))
     of_numbers, _ = encoded(table.astype(float))
@@ -122,6 +123,89 @@ def test_an_unseen_text_is_none_of_the_levels_and_is_said() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert np.array_equal(encoding.encode(read_table(other), warn=False), y_0)
+
+
+def later(frame: pd.DataFrame, how: str, folder: Path) -> Any:
+    """A table that comes to a model later, in one of the ways in which tables come."""
+    path = folder / f"later {how}"
+    if how == "frame":
+        return frame
+    if how == "polars":
+        return pl.from_pandas(frame)
+    if how == "parquet":
+        frame.to_parquet(path)
+    else:
+        frame.to_csv(path, index=False)
+    return path
+
+
+@pytest.mark.parametrize("how", ["frame", "polars", "csv", "parquet", "csv, streamed", "parquet, streamed"])
+def test_more_texts_than_could_be_learned_are_no_matter_later(
+    how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond a hundred they are zeros and one warning, as a single unseen text is; they are refused in training alone,
+    and known texts and gaps among them stay what they are.
+    """
+    table = frame(600).assign(y=np.arange(600.0))
+    model = Model.fit(table, "y", missing="mean", **FAST)
+    known = (table["c"] == "x") | table["c"].isna() | (table.index < 200)
+    many = table.assign(c=np.where(known, table["c"], [f"n{k}" for k in range(600)]))
+    one = table.assign(c=np.where(known, table["c"], "new"))
+    many.loc[0, "c"], one.loc[0, "c"] = " ", None
+    first = int(np.argmin(known))
+    with pytest.warns(UnseenLevel):
+        expected = model.predict(one)
+    if "streamed" in how:
+        monkeypatch.setattr("chainrule.streaming.STREAMED", 0)
+    with pytest.warns(UnseenLevel, match=rf"{(~known).sum()} rows hold others, row .* 'n{first}'") as caught:
+        found = next(iter(model.said(later(many, how, tmp_path))))["y"]
+    assert len(caught) == 1
+    np.testing.assert_array_equal(found, expected[:, 0])
+    with pytest.raises(BadData, match="more than 100 different texts"):
+        Model.fit(later(many, how, tmp_path), "y", missing="mean", stream="streamed" in how or None, **FAST)
+
+
+def test_more_texts_later_than_are_told_apart(tmp_path: Path) -> None:
+    """A column that was empty in training may hold any, and beyond the first hundred one stands for all others."""
+    encoding = Encoding((Field("c", "text", (), 0.0, True), Field("d", "text", ("7", "…"), 0.0, True)))
+    table = pd.DataFrame({"c": [f"n{k}" for k in range(300)], "d": [f"m{k}" for k in range(299)] + ["7.0"]})
+    read = read_table(table, text=encoding.text)
+    assert [len(kind.levels) for kind in read.kinds] == [101, 103]
+    assert not encoding.encode(read, warn=False)[:299].any()
+    assert encoding.encode(read, warn=False)[299].tolist() == [0, 1, 0, 0]
+    with pytest.warns(UnseenLevel, match=r"row 250 ' …'"):
+        encoding.encode(read.take(np.arange(250, 300)))
+
+
+@pytest.mark.parametrize("how", ["frame", "polars", "csv", "parquet", "csv, streamed", "parquet, streamed"])
+@pytest.mark.parametrize("many", [False, True])
+def test_whole_numbers_with_a_decimal_are_the_texts_without(
+    how: str, many: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A gap turns 207 into 207.0: for the text 207 that is the same, also beside very many others; 207.5, 0207 and
+    207.00 are not.
+    """
+    codes = ["207", "30", "-4", "0207", None] * 8
+    table = pd.DataFrame({"code": codes, "y": np.arange(40.0)})
+    model = Model.fit(table, "y", text=["code"], missing="mean", **FAST)
+    if "streamed" in how:
+        monkeypatch.setattr("chainrule.streaming.STREAMED", 0)
+    others = [*range(1000, 1150)] if many else []
+    floats = pd.DataFrame({"code": [207.0, np.nan, 30.0, -4.0, *map(float, others), 207.5]})
+    texts = pd.DataFrame({"code": ["207", None, "30", "-4", *map(str, others), "new"]})
+    with pytest.warns(UnseenLevel):
+        expected = model.predict(texts)
+    with pytest.warns(UnseenLevel):
+        found = next(iter(model.said(later(floats, how, tmp_path))))["y"]
+    np.testing.assert_array_equal(found, expected[:, 0])
+    encoding = Encoding((Field("code", "text", ("207", "1.0", "0207")),))
+    written = pd.DataFrame({"code": ["207.0", "207,0", "1", "1.0", "0207", "0207.0", "207.00", "2070"]})
+    y_0 = encoding.encode(read_table(written, text=["code"]), warn=False)
+    assert y_0.argmax(axis=1)[:5].tolist() == [0, 0, 1, 1, 2]
+    assert y_0.sum(axis=1).tolist() == [1, 1, 1, 1, 1, 0, 0, 0]
+    both = Encoding((Field("code", "text", ("1", "1.0")),))
+    y_0 = both.encode(read_table(pd.DataFrame({"code": ["1", "1.0", "x"]}), text=["code"]), warn=False)
+    assert y_0.tolist() == [[1, 0], [0, 1], [0, 0]]
 
 
 @pytest.mark.parametrize(

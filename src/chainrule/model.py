@@ -295,7 +295,7 @@ class Model:
             return replace(read_table(table, dialect=dialect), named=False)
         dialect = self._dialect(dialect)
         read = read_table(table, dialect=dialect)
-        text = () if isinstance(table, Table) or read.sparse else self._text(read)
+        text = {} if isinstance(table, Table) or read.sparse else self._text(read)
         return read_table(table, text=text, dialect=dialect) if text else read
 
     def _dialect(self, dialect: Any) -> Any:
@@ -305,14 +305,18 @@ class Model:
             return dialect
         return replace(dialect or Dialect(), usual=usual)
 
-    def _text(self, read: Table | Blocks) -> list[str]:
-        """The columns that were texts in training, and look like something else now."""
+    def _text(self, read: Table | Blocks) -> dict[str, tuple[str, ...]]:
+        """The columns that were texts in training, and look like something else or have too many levels now."""
         if self.encoding is None or self.targets is None:
-            return []
+            return {}
         names = read.names if read.named or len(read.names) != len(self.names) else self.names
-        texts = {*self.encoding.text, *self.targets.text}
+        texts = self.encoding.text | self.targets.text
         of_columns = zip(names, read.names, read.kinds, strict=True)
-        return [column for name, column, kind in of_columns if name in texts and kind.name != "text"]
+        return {
+            column: texts[name]
+            for name, column, kind in of_columns
+            if name in texts and (kind.name != "text" or kind.problem)
+        }
 
     def encoded(self, read: Table, *, warn: bool = False) -> Any:
         """Inputs of the network before they are scaled."""

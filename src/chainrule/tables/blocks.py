@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import accumulate, islice
@@ -23,7 +23,7 @@ from chainrule.tables.columns import EXACT, MISSING, Facts, Reading, decide, is_
 from chainrule.tables.formats import broken, columns_of, load_numpy, places, read_numpy, seekable, without_index
 from chainrule.tables.frames import read_array, require_cells
 from chainrule.tables.paths import common_format, files_of
-from chainrule.tables.table import BadData, Kind, Places, Table, positions
+from chainrule.tables.table import BadData, Kind, Places, Table, Text, Texts, positions, texts_of
 from chainrule.tables.text import (
     BEGINNING,
     LONGEST,
@@ -130,7 +130,7 @@ class Blocks:
         return replace(table, values=found, numbers=None)
 
 
-def open_blocks(paths: Any, *, text: Sequence[str] = (), dialect: Dialect | None = None) -> Blocks:
+def open_blocks(paths: Any, *, text: Sequence[str] | Texts = (), dialect: Dialect | None = None) -> Blocks:
     """Open a file, a list of files or a folder to read it block by block, in the order and as `read_table` would.
 
     Text files are read once to count their rows and to find out what their columns are; of Parquet and Arrow files
@@ -140,8 +140,8 @@ def open_blocks(paths: Any, *, text: Sequence[str] = (), dialect: Dialect | None
     Parameters
     ----------
     paths : path or list of paths
-    text : sequence of str
-        Columns that are to be text even if their cells look like numbers.
+    text : sequence of str, or mapping
+        Columns that are to be text even if their cells look like numbers, as for `read_table`.
     dialect : Dialect, optional
         How text files are written, as far as it is not to be found out.
 
@@ -150,7 +150,7 @@ def open_blocks(paths: Any, *, text: Sequence[str] = (), dialect: Dialect | None
     BadData
         If the table cannot be read.
     """
-    chosen = (text,) if isinstance(text, str) else tuple(text)
+    chosen = texts_of(text)
     files, origin = files_of(paths)
     format_ = common_format(files)
     if format_ == "text":
@@ -204,7 +204,7 @@ def _in_memory(table: Table) -> Blocks:
 # ----------------------------------------------------------------------------------------------------------- text files
 
 
-def _text_blocks(paths: Sequence[Path], text: Sequence[str], dialect: Dialect | None, origin: str) -> Blocks:
+def _text_blocks(paths: Sequence[Path], text: Texts, dialect: Dialect | None, origin: str) -> Blocks:
     import pyarrow as pa
 
     files, surveyed = text_files(paths, dialect, text), None
@@ -311,16 +311,16 @@ class _File:
     varying: set[str]
 
 
-def _typed_blocks(paths: Sequence[Path], format_: str, text: Sequence[str], origin: str) -> Blocks:
+def _typed_blocks(paths: Sequence[Path], format_: str, text: Texts, origin: str) -> Blocks:
     open_ = {"Parquet": _parquet, "Arrow": _arrow, "Arrow stream": _arrow_stream, "npy": _array}[format_]
     files = [open_(path) for path in paths]
     names = columns_of(paths, [one.names for one in files])
-    as_text = set(positions(text, names[0], origin, "text"))
+    as_text = dict(zip(positions(text, names[0], origin, "text"), text.values(), strict=True))
     facts, parts, rows = [Facts()] * len(names[0]), list[_Part](), list[int]()
     for own, one in zip(names, files, strict=True):
         at = positions(names[0], own, origin, "names")
         arranged = [_Part(part.rows, partial(_arranged, part, at)) for part in one.parts]
-        varying = as_text | {j for j, k in enumerate(at) if one.names[k] in one.varying}
+        varying = as_text.keys() | {j for j, k in enumerate(at) if one.names[k] in one.varying}
         facts = [
             before + later for before, later in zip(facts, _facts(arranged, varying, as_text, len(at)), strict=True)
         ]
@@ -330,7 +330,10 @@ def _typed_blocks(paths: Sequence[Path], format_: str, text: Sequence[str], orig
     place = places(paths, rows) if len(paths) > 1 else None
     empty = np.empty((0, len(names[0])))
     bare = Table(tuple(names[0]), empty, origin, 1, named=format_ != "npy", place=place)
-    readings = [decide(name, one, bare.where) for name, one in zip(names[0], facts, strict=True)]
+    readings = [
+        decide(name, one, bare.where, text=as_text.get(j, False))
+        for j, (name, one) in enumerate(zip(names[0], facts, strict=True))
+    ]
     return _blocks(parts, readings, bare)
 
 
@@ -338,13 +341,13 @@ def _arranged(part: _Part, order: Sequence[int], at: list[int]) -> Iterator[pa.T
     yield from part.read([order[j] for j in at])
 
 
-def _facts(parts: Sequence[_Part], varying: set[int], as_text: set[int], columns: int) -> list[Facts]:
+def _facts(parts: Sequence[_Part], varying: set[int], as_text: Mapping[int, Text], columns: int) -> list[Facts]:
     """Look at the columns of a file, at each as far as needed."""
     seen, left, start = [Facts()] * columns, list(range(columns)), 0
     for part in parts:
         for table in part.read(left) if left else ():
             for j, column in zip(left, table.columns, strict=True):
-                seen[j] += look(column, text=j in as_text)
+                seen[j] += look(column, text=as_text.get(j, False))
         start += part.rows
         left = [j for j in left if j in varying or not seen[j].family]
     return [replace(one, rows=start) for one in seen]
@@ -444,7 +447,7 @@ def _array(path: Path) -> _File:
     """About PIECE bytes of an array are a part; the file is mapped, so that only what is used is read."""
     array = load_numpy(path, mapped=True)
     if array.ndim != (1 if array.dtype.names else 2):
-        read_array(array, path.name, ())  # says what is wrong
+        read_array(array, path.name, {})  # says what is wrong
     kinds = [array.dtype[name] for name in array.dtype.names] if array.dtype.names else [array.dtype]
     odd = next((kind for kind in kinds if kind.kind not in "biufU" or kind.shape), None)
     if odd is not None:

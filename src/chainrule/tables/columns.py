@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.notation import Array, FloatArray
-from chainrule.tables.table import NUMBERS, Kind, level, short
+from chainrule.tables.table import NUMBERS, Kind, Text, level, placed, short
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,6 +29,9 @@ EXACT = 2**53
 
 MOST_LEVELS = 100
 """Of a column of text: with more, it is a name, an identifier or prose, and each text is too rare to learn from."""
+
+REST = " …"
+"""The level that stands for all texts but the first that a model does not know; no text begins with a blank."""
 
 MISSING = frozenset(
     ("", "NA", "N/A", "#N/A", "#N/A N/A", "#NA", "<NA>", "NaN", "nan", "-NaN", "-nan", "null", "NULL", "None", "n/a")
@@ -80,14 +83,14 @@ class Facts:
         How many cells have been looked at, missing ones too.
     tallies : dict of str to (int, int, str)
         Of the cells with a property: how many, the row of the first, and its text. "known" are not missing.
-    levels : frozenset of str
-        The different texts; of more than MOST_LEVELS, some.
+    levels : tuple of str
+        The different texts that no model knows yet, as they come; of more than MOST_LEVELS the first.
     """
 
     family: str = ""
     rows: int = 0
     tallies: Mapping[str, tuple[int, int, str]] = field(default_factory=dict)
-    levels: frozenset[str] = frozenset()
+    levels: tuple[str, ...] = ()
 
     def __add__(self, later: Facts) -> Facts:
         """Return the facts of both, the later cells standing below."""
@@ -96,9 +99,7 @@ class Facts:
             before = tallies.get(name)
             tallies[name] = (count, row + self.rows, cell) if before is None else (before[0] + count, *before[1:])
         families = {self.family, later.family} - {""}
-        levels = self.levels | later.levels
-        if len(levels) > MOST_LEVELS:
-            levels = frozenset(sorted(levels)[: MOST_LEVELS + 1])
+        levels = tuple(dict.fromkeys((*self.levels, *later.levels)))[: MOST_LEVELS + 1]
         family = "mixed" if len(families) > 1 else "".join(families)
         return Facts(family, self.rows + later.rows, tallies, levels)
 
@@ -118,7 +119,7 @@ class Reading:
 # --------------------------------------------------------------------------------------------------------- look, decide
 
 
-def look(column: pa.ChunkedArray, *, text: bool = False, missing: Collection[str] = ("",)) -> Facts:
+def look(column: pa.ChunkedArray, *, text: Text = False, missing: Collection[str] = ("",)) -> Facts:
     """Look at the cells of an Arrow column; with `text`, numbers are to be texts too."""
     import pyarrow as pa
 
@@ -129,9 +130,9 @@ def look(column: pa.ChunkedArray, *, text: bool = False, missing: Collection[str
     numeric = types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)
     if not known:
         return Facts("", rows)
-    if is_text(kind) or (text and (numeric or types.is_boolean(kind))):
-        category = text or types.is_dictionary(kind)
-        return _look_at_texts(*texts(column), "category" if category else "text", missing)
+    if is_text(kind) or (text is not False and (numeric or types.is_boolean(kind))):
+        category = text is not False or types.is_dictionary(kind)
+        return _look_at_texts(*texts(column), "category" if category else "text", missing, text)
     if numeric:
         return Facts("number", rows, {"known": (known, *_first(column)), **_too_large(column)})
     if types.is_boolean(kind):
@@ -140,9 +141,12 @@ def look(column: pa.ChunkedArray, *, text: bool = False, missing: Collection[str
     return Facts(family, rows, {"known": (known, *_first(column))})
 
 
-def decide(name: str, facts: Facts, where: Where, *, decimals: str = "", preferred: str = "") -> Reading:
+def decide(
+    name: str, facts: Facts, where: Where, *, text: Text = False, decimals: str = "", preferred: str = ""
+) -> Reading:
     """Decide what a column is.
 
+    As a `text` whose levels are given it has these, and then those others that are not too many to be told apart.
     `decimals` are the marks that numbers written as text may have, none if text is to stay text; `preferred` is the one
     to take where both are possible, as in 1,234.
     """
@@ -162,9 +166,10 @@ def decide(name: str, facts: Facts, where: Where, *, decimals: str = "", preferr
         reading = _decide_text(facts, say, known - facts.count("mark"), decimals, preferred)
         if reading is not None:
             return reading
-    if len(facts.levels) > MOST_LEVELS:
-        return Reading(Kind("text", problem=say.too_many()))
-    return Reading(Kind("text", tuple(sorted(facts.levels))))
+    many = len(facts.levels) > MOST_LEVELS
+    if isinstance(text, bool):
+        return Reading(Kind("text", problem=say.too_many()) if many else Kind("text", tuple(sorted(facts.levels))))
+    return Reading(Kind("text", (*text, *facts.levels[:MOST_LEVELS], *((REST,) if many else ()))))
 
 
 def _decide_text(facts: Facts, say: _Sentences, cells: int, decimals: str, preferred: str) -> Reading | None:
@@ -283,7 +288,13 @@ def values(column: pa.ChunkedArray, reading: Reading, *, missing: Collection[str
     if kind.name == "text":
         at, cells = texts(column)
         found = pc.index_in(cells, pa.array(kind.levels, cells.type))
-        return _spread(at, found.cast(pa.float64()).to_numpy(zero_copy_only=False))
+        codes = found.cast(pa.float64()).to_numpy(zero_copy_only=False).copy()
+        other = np.flatnonzero(np.isnan(codes) & ~_is_absent(cells, missing))
+        if other.size:  # at prediction: 207.0 for the level 207, or one of too many to be told apart
+            codes[other] = np.nan_to_num(
+                placed(cells.take(pa.array(other)).to_pylist(), kind.levels), nan=len(kind.levels) - 1
+            )
+        return _spread(at, codes)
     if is_text(column.type):
         at, cells = texts(column)
         return _spread(at, _numbers(cells, reading, frozenset(missing) | MARKS))
@@ -365,13 +376,13 @@ def _storage(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pa.chunked_array([chunk.storage for chunk in column.chunks], column.type.storage_type)
 
 
-def _look_at_texts(at: Array, cells: pa.Array, family: str, missing: Collection[str]) -> Facts:
+def _look_at_texts(at: Array, cells: pa.Array, family: str, missing: Collection[str], text: Text) -> Facts:
     """Facts of texts that are given as positions (-1: missing) in the different ones."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     rows, at = len(at), np.where(at < 0, len(cells), at)
-    absent = np.append(np.asarray(_is_in(cells, missing) | _mask(pc.is_null(cells))), True)
+    absent = np.append(_is_absent(cells, missing), True)
     counts = np.bincount(at, minlength=len(cells) + 1)
     first = np.full(len(cells) + 1, rows)
     first[at[::-1]] = np.arange(rows)[::-1]
@@ -402,7 +413,14 @@ def _look_at_texts(at: Array, cells: pa.Array, family: str, missing: Collection[
         masks["large"] = large
     shown = {name: tally(mask, str if name == "large" else short) for name, mask in masks.items()}
     tallies = {name: one for name, one in shown.items() if one is not None}
-    levels = frozenset(pc.unique(cells.filter(pa.array(here[:-1])))[: MOST_LEVELS + 1].to_pylist())
+    present = np.flatnonzero(here)
+    different = pc.unique(cells.take(pa.array(present[np.argsort(first[present])])))
+    if not isinstance(text, bool):
+        different = different[
+            : MOST_LEVELS + 1 + 3 * len(text)
+        ]  # a level of the model is written in three ways at most
+        different = different.filter(pa.array(np.isnan(placed(different.to_pylist(), text))))
+    levels = tuple(different[: MOST_LEVELS + 1].to_pylist())
     return Facts(family if "known" in tallies else "", rows, tallies, levels)
 
 
@@ -412,6 +430,13 @@ def _size(cell: str) -> int:
 
 def _mask(boolean: pa.Array) -> Array:
     return np.asarray(boolean.fill_null(False).to_numpy(zero_copy_only=False), dtype=bool)
+
+
+def _is_absent(cells: pa.Array, missing: Collection[str]) -> Array:
+    """Which texts mean a missing value."""
+    import pyarrow.compute as pc
+
+    return np.asarray(_is_in(cells, missing) | _mask(pc.is_null(cells)), dtype=bool)
 
 
 def _is_in(cells: pa.Array, words: Collection[str]) -> Array:
@@ -466,11 +491,11 @@ def _too_large(column: pa.ChunkedArray) -> dict[str, tuple[int, int, str]]:
 # ---------------------------------------------------------------------------------------------------- Python's columns
 
 
-def vector(name: str, cells: Array, where: Where, *, text: bool = False) -> tuple[FloatArray, Kind]:
+def vector(name: str, cells: Array, where: Where, *, text: Text = False) -> tuple[FloatArray, Kind]:
     """Return the values and the kind of one column of an array, of any dtype; masked entries are missing."""
     masked: Array = np.atleast_1d(np.ma.getmaskarray(cells))
     cells = np.ma.getdata(cells)
-    if cells.ndim != 1 or cells.dtype.kind not in "biuf" or (text and cells.dtype.kind != "U"):
+    if cells.ndim != 1 or cells.dtype.kind not in "biuf" or (text is not False and cells.dtype.kind != "U"):
         hidden = masked if masked.ndim == 1 else masked.reshape(len(cells), -1).all(1)
         return objects(
             name, [None if hide else cell for hide, cell in zip(hidden, cells, strict=True)], where, text=text
@@ -483,7 +508,7 @@ def vector(name: str, cells: Array, where: Where, *, text: bool = False) -> tupl
     return plain, Kind("boolean") if cells.dtype.kind == "b" else NUMBERS
 
 
-def objects(name: str, cells: Sequence[Any], where: Where, *, text: bool = False) -> tuple[FloatArray, Kind]:
+def objects(name: str, cells: Sequence[Any], where: Where, *, text: Text = False) -> tuple[FloatArray, Kind]:
     """Return the values and the kind of one column of Python's objects: the only loop over cells."""
     import pyarrow as pa
 
@@ -493,9 +518,9 @@ def objects(name: str, cells: Sequence[Any], where: Where, *, text: bool = False
         family = "date" if isinstance(cell, _DATES) else "other"
         facts = Facts(family, len(cells), {"known": (1, row, short(cell))})
         return np.full(len(cells), np.nan), decide(name, facts, where).kind
-    if text or any(isinstance(cell, str) for cell in cells):
+    if text is not False or any(isinstance(cell, str) for cell in cells):
         column = pa.chunked_array([pa.array([as_text(cell) for cell in cells], pa.large_string())])
-        reading = decide(name, look(column, text=text), where)
+        reading = decide(name, look(column, text=text), where, text=text)
         return values(column, reading), reading.kind
     known = [(row, cell) for row, cell in enumerate(cells) if not is_missing(cell)]
     large = next(((row, cell) for row, cell in known if _is_too_large(cell)), None)

@@ -16,7 +16,7 @@ import numpy as np
 from chainrule.notation import Array, FloatArray
 from chainrule.tables.columns import MOST_LEVELS
 from chainrule.tables.scaling import Scaling
-from chainrule.tables.table import BadData, Kind, Table, level, listed, match, short
+from chainrule.tables.table import BadData, Kind, Table, level, listed, match, placed, short
 
 BINARY_SD = 0.5
 """What inputs that are 0 or 1 are divided by: the standard deviation of an even one, so that a rare one stays small."""
@@ -122,9 +122,9 @@ class Encoding:
         return tuple(name for field in self.fields for name in field.inputs)
 
     @property
-    def text(self) -> tuple[str, ...]:
-        """The columns that are read as text, whatever they look like."""
-        return tuple(field.name for field in self.fields if field.kind == "text")
+    def text(self) -> dict[str, tuple[str, ...]]:
+        """The columns that are read as text, whatever they look like, and their levels."""
+        return {field.name: field.levels for field in self.fields if field.kind == "text"}
 
     def encode(self, table: Table, *, warn: bool = True) -> Any:
         """Inputs (rows, inputs) of a table that has the columns; sparse if the table is and all are plain numbers.
@@ -212,16 +212,14 @@ def _is_level(text: str, kind: str) -> bool:
 
 def codes_of(values: FloatArray, kind: Kind, levels: Sequence[str]) -> FloatArray:
     """The positions of a column's values in these levels, (rows,); NaN where missing or not among them."""
-    position = {one: float(n) for n, one in enumerate(levels)}
     known = ~np.isnan(values)
     codes = np.full(len(values), np.nan)
     if kind.name == "text":
-        of_levels = np.array([position.get(one, np.nan) for one in kind.levels] or [np.nan])
-        codes[known] = of_levels[values[known].astype(np.intp)]
+        codes[known] = placed(kind.levels, levels)[values[known].astype(np.intp)]
     else:
         different, which = np.unique(values[known], return_inverse=True)
         boolean = kind.name == "boolean"
-        codes[known] = np.array([position.get(level(one, boolean), np.nan) for one in different.tolist()])[which]
+        codes[known] = placed([level(one, boolean) for one in different.tolist()], levels)[which]
     return codes
 
 
@@ -236,7 +234,7 @@ def classes_of(table: Table, name: str) -> tuple[str, ...]:
 
 def _require_kind(table: Table, field: Field, kind: Kind) -> None:
     """Refuse a column that holds something else than it did in training; nothing at all may stand for anything."""
-    if kind.problem and not (field.kind == "text" and kind.name == "text" and kind.levels):
+    if kind.problem:
         raise BadData(kind.problem)
     to_boolean = field.kind == "boolean" and kind.name == "number"  # which 0 and 1 stand for
     if field.kind == "text" or (kind.name != "text" and not to_boolean):  # numbers are compared as they are written

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.tables.frames import from_columns, read_array
-from chainrule.tables.table import BadData, Places, Table, checked_names, require_same_columns, short
+from chainrule.tables.table import BadData, Places, Table, Texts, checked_names, require_same_columns, short
 from chainrule.tables.text import opened, reason, unpacking
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def seekable(path: Path) -> Any:
         return pa.BufferReader(file.read())
 
 
-def read_numpy(paths: Sequence[Path], text: Sequence[str], origin: str) -> Table:
+def read_numpy(paths: Sequence[Path], text: Texts, origin: str) -> Table:
     """Read .npy and .npz files: an array, a sparse one, or columns by name."""
     from scipy import sparse
 

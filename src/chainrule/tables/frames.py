@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chainrule.notation import Array, FloatArray
 from chainrule.tables.columns import EXACT, Facts, Where, decide, is_text, look, objects, stacked, values, vector
-from chainrule.tables.table import NUMBERS, BadData, Kind, Table, checked_names, positions, short
+from chainrule.tables.table import NUMBERS, BadData, Kind, Table, Text, Texts, checked_names, positions, short
 
 if TYPE_CHECKING:
     import narwhals as nw
 
 
-def read_object(source: Any, text: Collection[str]) -> Table:
+def read_object(source: Any, text: Texts) -> Table:
     """Read a table from an object of Python."""
     import narwhals as nw
     import pyarrow as pa
@@ -32,7 +31,7 @@ def read_object(source: Any, text: Collection[str]) -> Table:
     return _from_frame(frame, text) if isinstance(frame, nw.DataFrame) else read_array(source, "the array", text)
 
 
-def _from_frame(frame: nw.DataFrame[Any], text: Collection[str]) -> Table:
+def _from_frame(frame: nw.DataFrame[Any], text: Texts) -> Table:
     origin = "the data frame"
     names: list[Any] = list(frame.columns)  # pandas has names of any type
     if any(isinstance(name, tuple) for name in names):
@@ -43,47 +42,47 @@ def _from_frame(frame: nw.DataFrame[Any], text: Collection[str]) -> Table:
     plain = checked_names(["" if name is None or str(name) == "nan" else str(name).strip() for name in names], origin)
     columns = list(frame.iter_columns())
 
-    def read(j: int, where: Where, as_text: bool) -> tuple[FloatArray, Kind]:
+    def read(j: int, where: Where, as_text: Text) -> tuple[FloatArray, Kind]:
         return _series(plain[j], columns[j], where, as_text)
 
     return filled(plain, frame.shape[0], origin, read, text)
 
 
 def filled(
-    names: tuple[str, ...], rows: int, origin: str, read: Any, text: Collection[str], *, first_row: int = 0, **more: Any
+    names: tuple[str, ...], rows: int, origin: str, read: Any, text: Texts, *, first_row: int = 0, **more: Any
 ) -> Table:
     """Return the table whose columns `read(j, where, as_text)` gives as values and kind."""
     require_cells(rows, len(names), origin)
-    as_text = set(positions(text, names, origin, "text"))
+    as_text = dict(zip(positions(text, names, origin, "text"), text.values(), strict=True))
     bare = Table(names, np.empty((rows, 0)), origin, first_row)
-    columns = [read(j, bare.where, j in as_text) for j in range(len(names))]
+    columns = [read(j, bare.where, as_text.get(j, False)) for j in range(len(names))]
     found = stacked([column for column, _ in columns], rows)
     return Table(names, found, origin, first_row, kinds=tuple(kind for _, kind in columns), **more)
 
 
-def _series(name: str, column: nw.Series[Any], where: Where, text: bool) -> tuple[FloatArray, Kind]:
+def _series(name: str, column: nw.Series[Any], where: Where, text: Text) -> tuple[FloatArray, Kind]:
     """Return the values and the kind of one column of a data frame."""
     import narwhals as nw
     import pyarrow as pa
 
     kind = column.dtype
-    if kind.is_integer() and not text:
+    if kind.is_integer() and text is False:
         known = column.drop_nulls()
         if len(known) and not -EXACT <= int(known.min()) <= int(known.max()) <= EXACT:
             return objects(name, column.to_list(), where)
-    if ((kind.is_numeric() and kind != nw.Decimal) or kind == nw.Boolean) and not text:
+    if ((kind.is_numeric() and kind != nw.Decimal) or kind == nw.Boolean) and text is False:
         return column.cast(nw.Float64).to_numpy(), Kind("boolean") if kind == nw.Boolean else NUMBERS
-    if kind in (nw.Object, nw.Unknown) or (text and (kind.is_numeric() or kind == nw.Boolean)):
+    if kind in (nw.Object, nw.Unknown) or (text is not False and (kind.is_numeric() or kind == nw.Boolean)):
         return objects(name, column.to_list(), where, text=text)
     arrow = column.to_arrow()
     if pa.types.is_dictionary(arrow.type) and not is_text(arrow.type):  # intervals, as pandas cuts numbers into
         arrow = column.cast(nw.String).to_arrow().dictionary_encode()
     chunked = arrow if isinstance(arrow, pa.ChunkedArray) else pa.chunked_array([arrow])
-    reading = decide(name, look(chunked, text=text), where)
+    reading = decide(name, look(chunked, text=text), where, text=text)
     return values(chunked, reading), reading.kind
 
 
-def read_array(source: Any, origin: str, text: Collection[str], *, first_row: int = 0) -> Table:
+def read_array(source: Any, origin: str, text: Texts, *, first_row: int = 0) -> Table:
     """Read an array with two dimensions, a sparse or a structured one; or what NumPy makes one of."""
     if hasattr(source, "tocsr") and hasattr(source, "nnz"):
         return _from_sparse(source, origin, text, first_row)
@@ -117,17 +116,17 @@ def read_array(source: Any, origin: str, text: Collection[str], *, first_row: in
 
 
 def from_columns(
-    names: tuple[str, ...], columns: list[Array], origin: str, text: Collection[str], *, first_row: int, named: bool
+    names: tuple[str, ...], columns: list[Array], origin: str, text: Texts, *, first_row: int, named: bool
 ) -> Table:
     """Return the table of these columns, which are NumPy's."""
 
-    def read(j: int, where: Where, as_text: bool) -> tuple[FloatArray, Kind]:
+    def read(j: int, where: Where, as_text: Text) -> tuple[FloatArray, Kind]:
         return vector(names[j], columns[j], where, text=as_text)
 
     return filled(names, len(columns[0]) if columns else 0, origin, read, text, first_row=first_row, named=named)
 
 
-def _from_sparse(source: Any, origin: str, text: Collection[str], first_row: int) -> Table:
+def _from_sparse(source: Any, origin: str, text: Texts, first_row: int) -> Table:
     """Read a SciPy sparse array, which stays sparse: cells that are not stored are 0."""
     from scipy.sparse import csr_array
 

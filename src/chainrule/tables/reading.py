@@ -13,11 +13,11 @@ from chainrule.tables.blocks import open_blocks
 from chainrule.tables.formats import read_numpy
 from chainrule.tables.frames import read_object
 from chainrule.tables.paths import are_paths, common_format, files_of
-from chainrule.tables.table import Table
+from chainrule.tables.table import Table, Texts, texts_of
 from chainrule.tables.text import Dialect, read_text
 
 
-def read_table(table: Any, *, text: Sequence[str] = (), dialect: Dialect | None = None) -> Table:
+def read_table(table: Any, *, text: Sequence[str] | Texts = (), dialect: Dialect | None = None) -> Table:
     """Read a table from a file, several files, or an object of Python.
 
     Parameters
@@ -29,8 +29,9 @@ def read_table(table: Any, *, text: Sequence[str] = (), dialect: Dialect | None 
         one table. Or a data frame (pandas, polars, pyarrow, whatever narwhals knows or hands itself over as an Arrow
         stream); a NumPy array with two dimensions, or a structured one, nested lists, a SciPy sparse array. A Table is
         returned as it is.
-    text : sequence of str
-        Columns that are to be text even if their cells look like numbers.
+    text : sequence of str, or mapping
+        Columns that are to be text even if their cells look like numbers. A mapping gives each its levels, those of a
+        model; then others may be as many as they are.
     dialect : Dialect, optional
         How text files are written, as far as it is not to be found out.
 
@@ -49,7 +50,7 @@ def read_table(table: Any, *, text: Sequence[str] = (), dialect: Dialect | None 
     BadData
         If the table cannot be read. The message says where and what to do.
     """
-    chosen = (text,) if isinstance(text, str) else tuple(text)
+    chosen = texts_of(text)
     if isinstance(table, Table):
         return table
     if not are_paths(table):

@@ -6,9 +6,9 @@ import difflib
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -28,7 +28,8 @@ class Kind:
     name : {"number", "boolean", "text", "date", "other"}
         Categories are "text" too. A network can take the first three.
     levels : tuple of str
-        The different texts, sorted; the column's values are their positions in it.
+        The different texts, sorted, or those that a model knows and then some others; the column's values are their
+        positions in it.
     problem : str
         The sentence that is said when the column is to be used, if it cannot be.
     """
@@ -40,6 +41,17 @@ class Kind:
 
 NUMBERS = Kind()
 """Of a column of plain numbers."""
+
+Text: TypeAlias = bool | Sequence[str]
+"""Whether a column is to be text; at prediction the levels that the model knows, so that it may hold any others."""
+
+Texts: TypeAlias = Mapping[str, Text]
+"""The columns that are to be text."""
+
+
+def texts_of(named: str | Sequence[str] | Texts) -> Texts:
+    """The columns that are to be text, of a name, of several, or as they are."""
+    return named if isinstance(named, Mapping) else dict.fromkeys((named,) if isinstance(named, str) else named, True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -249,6 +261,21 @@ def level(value: float, boolean: bool = False) -> str:
     if boolean:
         return "true" if value else "false"
     return str(int(value)) if value == int(value) else repr(float(value))
+
+
+def placed(texts: Iterable[str], levels: Sequence[str]) -> FloatArray:
+    """The positions of texts among levels, NaN for others; of 207.0 that of 207, and the other way round.
+
+    A whole number is written so where a gap in its column has made floats of integers.
+    """
+    position = {_whole(one): float(n) for n, one in reversed([*enumerate(levels)])}
+    position |= {one: float(n) for n, one in enumerate(levels)}
+    return np.array([position.get(one, position.get(_whole(one), np.nan)) for one in texts], dtype=np.float64)
+
+
+def _whole(text: str) -> str:
+    """A text; of a whole number with a decimal the number."""
+    return text[:-2] if re.fullmatch(r"(0|-?[1-9][0-9]*)[.,]0", text) else text
 
 
 def short(value: object, limit: int = 60) -> str:

@@ -85,9 +85,9 @@ class Targets:
         return tuple(field.name for field in self.fields)
 
     @property
-    def text(self) -> tuple[str, ...]:
-        """The columns that are read as text, whatever they look like."""
-        return tuple(field.name for field in self.fields if field.kind == "text")
+    def text(self) -> dict[str, tuple[str, ...]]:
+        """The columns that are read as text, whatever they look like, and their levels."""
+        return {field.name: field.levels for field in self.fields if field.kind == "text"}
 
     @property
     def softmax(self) -> bool:

@@ -27,7 +27,17 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TextIO, cast
 import numpy as np
 
 from chainrule.tables.columns import EXACT, FORMS, MISSING, Facts, Reading, Where, decide, look, stacked, values
-from chainrule.tables.table import BadData, Places, Table, checked_names, positions, require_same_columns, short
+from chainrule.tables.table import (
+    BadData,
+    Places,
+    Table,
+    Text,
+    Texts,
+    checked_names,
+    positions,
+    require_same_columns,
+    short,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -413,7 +423,8 @@ def row_end(chunk: bytes, layout: Layout) -> int:
     """
     end = _row_end(chunk, layout)
     last = len(without_blank_end(chunk[:end], layout))
-    return last + len(re.match(rb"[ \t\x1a]*(\r\n|\r|\n)|", chunk[last:end])[0]) if last else 0
+    below = re.compile(rb"[ \t\x1a]*(\r\n|\r|\n)").match(chunk, last, end)
+    return below.end() if below and last else last
 
 
 def _row_end(chunk: bytes, layout: Layout) -> int:
@@ -577,12 +588,12 @@ class TextFiles:
     Attributes
     ----------
     layouts : tuple of Layout
-    text : tuple of int
-        Positions of the columns that are to be text.
+    text : dict of int to Text
+        The columns that are to be text, by their positions.
     """
 
     layouts: tuple[Layout, ...]
-    text: tuple[int, ...]
+    text: Mapping[int, Text]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -633,7 +644,7 @@ def _source(layout: Layout) -> Any:
     return pa.OSFile(os.fsencode(layout.path))
 
 
-def text_files(paths: Sequence[Path], dialect: Dialect | None, text: Sequence[str]) -> TextFiles:
+def text_files(paths: Sequence[Path], dialect: Dialect | None, text: Texts) -> TextFiles:
     """Find out how the files are written that make one table."""
     layouts = [layout(path, dialect) for path in paths]
     for other in layouts[1:]:
@@ -645,8 +656,8 @@ def text_files(paths: Sequence[Path], dialect: Dialect | None, text: Sequence[st
             f"files of one table must have the same decimal mark; got '.' in {point} and ',' in {comma}. "
             "Write them in one way."
         )
-    at = positions(text, layouts[0].names, paths[0].name, "text")
-    return TextFiles(tuple(replace(one, decimal=marks) for one in layouts), tuple(at))
+    at = dict(zip(positions(text, layouts[0].names, paths[0].name, "text"), text.values(), strict=True))
+    return TextFiles(tuple(replace(one, decimal=marks) for one in layouts), at)
 
 
 def survey(
@@ -665,7 +676,7 @@ def survey(
     for table in tables:
         for j, column in enumerate(table.columns):
             seen[j].add(column.type)
-            facts[j] += look(column, text=j in files.text, missing=MISSING)
+            facts[j] += look(column, text=files.text.get(j, False), missing=MISSING)
             low, high = pc.min_max(column).as_py().values() if pa.types.is_floating(column.type) else (None, None)
             if low is not None and max(-low, high) >= EXACT:
                 large.add(j)
@@ -681,8 +692,8 @@ def survey(
         elif one.count("large"):  # a whole number that is rounded already, for want of being an int64
             facts[j] = replace(facts[j], tallies={**facts[j].tallies, "large": one.tallies["large"]})
     readings = [
-        decide(name, one, where, decimals=first.decimals, preferred=first.preferred)
-        for name, one in zip(files.names, facts, strict=True)
+        decide(name, one, where, text=files.text.get(j, False), decimals=first.decimals, preferred=first.preferred)
+        for j, (name, one) in enumerate(zip(files.names, facts, strict=True))
     ]
     if not first.decimal and any(reading.decimal == "," for reading in readings):
         files = replace(files, layouts=tuple(replace(one, decimal=",") for one in files.layouts))
@@ -704,7 +715,7 @@ def _common(kinds: set[Any]) -> Any:
     return next(iter(known)) if len(known) == 1 else pa.float64() if pa.float64() in known else pa.string()
 
 
-def read_text(paths: Sequence[Path], dialect: Dialect | None, text: Sequence[str], origin: str) -> Table:
+def read_text(paths: Sequence[Path], dialect: Dialect | None, text: Texts, origin: str) -> Table:
     """Read text files whole, as one table."""
     import pyarrow as pa
 
