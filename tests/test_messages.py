@@ -22,7 +22,6 @@ IS_ERROR = re.compile(r"(\w+\.)?(\w*Error|BadData|BadFile|fail)")
 # Errors that are no sentence about an argument, by a part of their text, and why.
 OTHER_FORMS = {
     "module 'chainrule' has no attribute": "Python's own words for its own error",
-    "cannot be written:": "about the disk, not an argument: what failed, what is left, what to do",
     "is damaged:": "about a file: what it is, and what to do",
     "is not a valid model file:": "about a file",
     "is not a Chainrule model file:": "about a file",
