@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -225,6 +226,23 @@ def test_windows_hold_every_row_once_in_an_order_of_their_epoch(tmp_path: Path, 
     assert (order(0, 2) != first) is shuffle
     assert (order(1, 1) != first) is shuffle
     assert (sorted(first) == first) is not shuffle
+
+
+def test_two_windows_are_in_memory_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that is trained on and the one being filled, beside pieces a hundred times as small."""
+    random = np.random.default_rng(0)
+    path = write(tmp_path, pd.DataFrame({"row": np.arange(60_000.0), "a": random.random(60_000), "y": 1.0}))
+    monkeypatch.setattr(streaming, "WINDOW", 24 * 10_000)
+    source, sizes = streamed(path, surveyed(path)), []
+    tracemalloc.start()
+    try:
+        for window, order in source.windows(0, 1, True):
+            sizes.append(window.inputs.nbytes + window.targets.nbytes + window.weights.nbytes + order.nbytes)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(sizes) >= 3
+    assert most < 2.5 * max(sizes)
 
 
 def test_a_window_mixes_rows_from_far_apart(tmp_path: Path) -> None:
@@ -494,6 +512,54 @@ def test_a_large_array_is_taken_by_position(tmp_path: Path, monkeypatch: pytest.
     np.testing.assert_allclose(np.concatenate([piece["y"] for piece in model.said(path)]), whole, rtol=1e-10)
 
 
+# ----------------------------------------------------------------------------------------------------- what is streamed
+
+
+@pytest.mark.parametrize("how", ["parquet", "npy", "npz", "csv", "csv.gz", "csv.xz", "folder", "arrow"])
+def test_a_table_is_streamed_by_what_it_takes_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """Not by its size on disk: 2,000 rows of three columns are 48,000 bytes, however few they are packed into.
+
+    Text says how many cells it has to a few in a hundred, for the header is a line too.
+    """
+    table = pd.DataFrame({name: np.zeros(2000) for name in ("a", "b", "y")})
+    path = tmp_path / f"table.{how}"
+    if how == "npz":
+        np.savez_compressed(path, **{name: table[name].to_numpy() for name in table})
+    elif how == "arrow":
+        with pa.ipc.new_file(
+            path, pa.schema(dict.fromkeys(table, pa.bool_())), options=pa.ipc.IpcWriteOptions(compression="zstd")
+        ) as file:
+            file.write_table(pa.table({name: pa.array(table[name] > 0) for name in table}))
+    elif how.startswith("csv."):
+        table.to_csv(path, index=False)
+    else:
+        path = write(tmp_path, table, how)
+    if how not in {"npy", "csv", "folder", "npz"}:
+        assert path.stat().st_size < 20_000
+    slack = 0.1 if how.startswith("csv") or how == "folder" else 0.05 if how == "npz" else 0
+    for limit, large in ((48_000 * (1 + slack), False), (48_000 * (1 - slack) - 1, True)):
+        monkeypatch.setattr(streaming, "STREAMED", limit)
+        assert (streaming.large_table(path, None) is not None) is large
+        assert streaming.large_table(path, False) is None
+        assert streaming.large_table(path, True) is not None
+
+
+def test_the_length_of_text_is_told_from_its_beginning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cells a byte are counted in the beginning alone, and a packed file is unpacked no further than it must be."""
+    monkeypatch.setattr(blocks, "BEGINNING", 3000)
+    path = tmp_path / "table.csv.gz"
+    pd.DataFrame({"a": np.full(50_000, 1.5), "y": 0.25}).to_csv(path, index=False)
+    assert blocks.larger_than(0.95 * 800_000, path)
+    assert not blocks.larger_than(1.05 * 800_000, path)
+    cut = tmp_path / "cut.csv.gz"
+    cut.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert blocks.larger_than(1.2 * 800_000, [path, cut])
+    with pytest.raises(BadData, match="cannot be unpacked"):
+        blocks.larger_than(1.9 * 800_000, [path, cut])
+
+
 # --------------------------------------------------------------------------------------------------------------- memory
 
 MEMORY = """
@@ -501,7 +567,7 @@ import re, sys
 from pathlib import Path
 from chainrule import Model, streaming
 from chainrule.tables import blocks
-blocks.ROWS, streaming.WINDOW = 2**13, 2**20
+streaming.WINDOW = 2**20
 streaming.MOST_HELD_OUT = streaming.MOST_EXCERPT = 4000
 def peak(): return int(re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
 fast = dict(hidden=[], l2=0.01, epochs=1, batch_size=8192, patience=None, engine="reference", progress=False)
@@ -514,10 +580,10 @@ print(sum(model.report.rows.values()), peak() - before)
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells the most memory used")
 def test_a_table_is_trained_on_in_little_memory(tmp_path: Path) -> None:
-    """122 MiB take less than that, about 60; in memory they would take seven times as much, as several copies."""
+    """122 MiB take less than that, about 70, and more with larger pieces; in memory seven times as much."""
     column = np.random.default_rng(0).random(2_000_000)
     table = pa.table({f"c{j}": np.roll(column, j) for j in range(8)})
-    pq.write_table(table, tmp_path / "t", row_group_size=20_000, use_dictionary=False, compression="none")
+    pq.write_table(table, tmp_path / "t", row_group_size=200_000, use_dictionary=False, compression="none")
     pq.write_table(table[:2000], tmp_path / "tsmall")
     run = [sys.executable, "-c", MEMORY, str(tmp_path / "t"), "stream"]
     done = subprocess.run(run, capture_output=True, text=True, check=True, env={"PYTHONPATH": ":".join(sys.path)})

@@ -17,10 +17,10 @@ from chainrule.engines import Patterns
 from chainrule.notation import Array, FloatArray
 from chainrule.objective import known_patterns
 from chainrule.tables import BadData, Blocks, Encoding, Scaling, Table, Targets, open_blocks
-from chainrule.tables.blocks import ROWS
+from chainrule.tables.blocks import ROWS, larger_than
 from chainrule.tables.columns import MOST_LEVELS
 from chainrule.tables.encoding import BINARY_SD, Field, require_known
-from chainrule.tables.paths import are_paths, common_format, files_of
+from chainrule.tables.paths import are_paths
 from chainrule.tables.splitting import SPLIT
 from chainrule.tables.table import Kind, level, require_finite, short
 from chainrule.training.progress import progress as progress_bar
@@ -124,20 +124,17 @@ class Survey:
 
 
 def large_table(table: Any, stream: bool | None, **how: Any) -> Blocks | None:
-    """The blocks of files that are to be streamed: those that hold more than :data:`STREAMED`, or as is asked for.
+    """The blocks of files that are to be streamed: those that would take more than :data:`STREAMED`, or as asked for.
 
-    ``how`` they are read is as for :func:`chainrule.tables.open_blocks`. What texts hold is guessed from their size.
+    ``how`` they are read is as for :func:`chainrule.tables.open_blocks`.
     """
     if stream is False or not are_paths(table):
         if stream:
             raise ValueError("stream must be left out unless the table is in files; got an object. It is in memory.")
         return None
-    files = files_of(table)[0]
-    packed = sum(file.stat().st_size * (4 if file.suffix == ".gz" else 1) for file in files)
-    if not stream and (packed <= STREAMED // 20 or (packed <= STREAMED and common_format(files) == "text")):
-        return None
-    blocks = open_blocks(table, **how)
-    return blocks if stream or blocks.decoded_bytes > STREAMED else None
+    if stream or larger_than(STREAMED, table, how.get("dialect")):
+        return open_blocks(table, **how)
+    return None
 
 
 def divide(rows: int, held_out: float) -> Array:
@@ -290,20 +287,24 @@ class Stream:
         return max(WINDOW // (8 * width) // self.batch_size, 1) * self.batch_size
 
     def windows(self, seed: int, epoch: int, shuffle: bool) -> Iterator[tuple[Patterns, Array]]:
-        """One epoch: pieces of several blocks at once, in an order of this epoch, cut into windows."""
+        """One epoch: pieces of several blocks at once, in an order of this epoch, fill one window after another."""
         random = np.random.default_rng([seed, epoch])
-        gathered: list[tuple[FloatArray, FloatArray]] = []
-        rows = 0
-        for y_0, t in self._pieces(random if shuffle else None):
-            gathered.append((y_0, t))
-            rows += len(t)
-            while rows >= self.window:
-                whole, wanted = (np.concatenate(parts) for parts in zip(*gathered, strict=True))
-                gathered, rows = [(whole[self.window :], wanted[self.window :])], rows - self.window
-                yield self._window(whole[: self.window], wanted[: self.window], random if shuffle else None)
-        if rows:
-            whole, wanted = (np.concatenate(parts) for parts in zip(*gathered, strict=True))
-            yield self._window(whole, wanted, random if shuffle else None)
+        order = random if shuffle else None
+        size, filled = self.window, 0
+        for y_0, t in self._pieces(order):
+            taken = 0
+            while taken < len(t):
+                if not filled:
+                    whole, wanted = (np.empty((size, part.shape[1]), dtype=self.dtype) for part in (y_0, t))
+                some = min(size - filled, len(t) - taken)
+                whole[filled : filled + some] = y_0[taken : taken + some]
+                wanted[filled : filled + some] = t[taken : taken + some]
+                filled, taken = filled + some, taken + some
+                if filled == size:
+                    yield self._window(whole, wanted, order)
+                    filled = 0
+        if filled:
+            yield self._window(whole[:filled], wanted[:filled], order)
 
     def pieces(self) -> Iterator[tuple[FloatArray, FloatArray, FloatArray]]:
         """All patterns in the table's order."""

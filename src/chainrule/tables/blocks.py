@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -34,20 +35,22 @@ from chainrule.tables.text import (
     Types,
     as_pyarrow_reads,
     endless,
+    layout,
     opened,
     pieces,
     require_closed,
     row_end,
     survey,
     text_files,
+    unpacking,
     without_blank_end,
 )
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-ROWS = 1 << 16
-"""The most rows of a table that a block yields at a time."""
+ROWS = 1 << 14
+"""The most rows of a table that a block yields at a time: several blocks are read side by side, and each holds some."""
 
 BUFFER = 1 << 16
 """Bytes of each column of a Parquet file that are read at a time, so that a large row group does not fill memory."""
@@ -158,6 +161,47 @@ def open_blocks(paths: Any, *, text: Sequence[str] | Texts = (), dialect: Dialec
     if format_ == "npz":
         return _in_memory(read_numpy(files, chosen, origin))
     return _typed_blocks(files, format_, chosen, origin)
+
+
+def larger_than(most: float, paths: Any, dialect: Dialect | None = None) -> bool:
+    """Whether a table in files would take more than so many bytes as float64.
+
+    Parquet, Arrow and NumPy files say how many cells they have. Of text the beginning of the first file says how many
+    cells a byte holds, and the length of all files, unpacked as far as needed, how many bytes there are.
+    """
+    files, _ = files_of(paths)
+    format_ = common_format(files)
+    if format_ == "text":
+        return _text_is_larger(most, files, dialect)
+    if format_ == "npz":
+        return sum(map(_unzipped, files)) > most
+    opened_ones = [OPENERS[format_](path) for path in files]
+    return 8 * sum(len(one.names) * part.rows for one in opened_ones for part in one.parts) > most
+
+
+def _text_is_larger(most: float, files: Sequence[Path], dialect: Dialect | None) -> bool:
+    sizes = []
+    for path in files:
+        with opened(path) as file:
+            sizes.append(path.stat().st_size if isinstance(file, io.BufferedReader) else None)
+    known = sum(size or 0 for size in sizes)
+    if None not in sizes and 8 * known <= most:  # a cell takes a byte
+        return False
+    with unpacking(files[0]), opened(files[0]) as file:
+        start = file.read(BEGINNING)
+    lines = max(start.count(b"\n"), start.count(b"\r"), 1)
+    cells = lines * len(layout(files[0], dialect).names) / max(len(start), 1)
+    for path, size in zip(files, sizes, strict=True):
+        if size is None:
+            with unpacking(path), opened(path) as file:
+                while 8 * cells * known <= most and (piece := file.read(PIECE)):
+                    known += len(piece)
+    return 8 * cells * known > most
+
+
+def _unzipped(path: Path) -> int:
+    with broken(path, "NumPy"), opened(path) as file, zipfile.ZipFile(file) as archive:
+        return sum(one.file_size for one in archive.infolist())
 
 
 @dataclass(frozen=True, eq=False)
@@ -312,8 +356,7 @@ class _File:
 
 
 def _typed_blocks(paths: Sequence[Path], format_: str, text: Texts, origin: str) -> Blocks:
-    open_ = {"Parquet": _parquet, "Arrow": _arrow, "Arrow stream": _arrow_stream, "npy": _array}[format_]
-    files = [open_(path) for path in paths]
+    files = [OPENERS[format_](path) for path in paths]
     names = columns_of(paths, [one.names for one in files])
     as_text = dict(zip(positions(text, names[0], origin, "text"), text.values(), strict=True))
     facts, parts, rows = [Facts()] * len(names[0]), list[_Part](), list[int]()
@@ -457,20 +500,22 @@ def _array(path: Path) -> _File:
     names = list(array.dtype.names or (f"x{j}" for j in range(array.shape[1])))
     size = max(1, PIECE // max(1, array.nbytes // max(1, len(array))))
     parts = [
-        _Part(min(size, len(array) - start), partial(_slice, array, start, size))
+        _Part(min(size, len(array) - start), partial(_slice, path, array, start, size))
         for start in range(0, len(array), size)
     ]
     varying = any(kind.kind == "U" or (kind.kind in "iu" and kind.itemsize > 4) for kind in kinds)
     return _File(names, parts, set(names) if varying else set())
 
 
-def _slice(array: Array, start: int, size: int, at: list[int]) -> Iterator[pa.Table]:
+def _slice(path: Path, array: Array, start: int, size: int, at: list[int]) -> Iterator[pa.Table]:
     import pyarrow as pa
 
     for first in range(start, min(start + size, len(array)), ROWS):
         rows = array[first : min(first + ROWS, start + size)]
         columns = [rows[rows.dtype.names[j]] if rows.dtype.names else rows[:, j] for j in at]
-        yield pa.table([pa.array(_native(column)) for column in columns], names=[str(j) for j in at])
+        with broken(path, "NumPy"):  # half a surrogate pair is no text for Arrow
+            cells = [pa.array(_native(column)) for column in columns]
+        yield pa.table(cells, names=[str(j) for j in at])
 
 
 def _native(column: Array) -> Array:
@@ -479,3 +524,12 @@ def _native(column: Array) -> Array:
         with np.errstate(over="ignore"):
             return column.astype(np.float64)
     return np.ascontiguousarray(column, dtype=column.dtype.newbyteorder("="))
+
+
+OPENERS: dict[str, Callable[[Path], _File]] = {
+    "Parquet": _parquet,
+    "Arrow": _arrow,
+    "Arrow stream": _arrow_stream,
+    "npy": _array,
+}
+"""What opens a file of each format whose columns have types."""
