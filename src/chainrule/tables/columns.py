@@ -8,6 +8,7 @@ those of Python's objects, which may hold anything, become numbers here or text 
 from __future__ import annotations
 
 import datetime
+import re
 import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -78,7 +79,7 @@ class Facts:
     ----------
     family : str
         What Arrow takes them for: "number", "boolean", "text", "category", "date", "other", "" if all are missing, or
-        "mixed" if this differs from part to part.
+        "mixed" if this differs from part to part; "surrogate" if it takes a text for none.
     rows : int
         How many cells have been looked at, missing ones too.
     tallies : dict of str to (int, int, str)
@@ -160,8 +161,9 @@ def decide(
         return Reading()
     if facts.family == "boolean":
         return Reading(Kind("boolean"))
-    if facts.family in {"date", "other"}:
-        return Reading(Kind(facts.family, problem=say.date() if facts.family == "date" else say.other()))
+    problems = {"date": say.date, "other": say.other, "surrogate": say.surrogate}
+    if facts.family in problems:
+        return Reading(Kind("date" if facts.family == "date" else "other", problem=problems[facts.family]()))
     if facts.family == "text":
         reading = _decide_text(facts, say, known - facts.count("mark"), decimals, preferred)
         if reading is not None:
@@ -221,6 +223,11 @@ class _Sentences:
     def other(self) -> str:
         return self._must("known", "") + (
             f"Leave it out {self._option('--ignore')}, or turn it into plain numbers such as 1234.5."
+        )
+
+    def surrogate(self) -> str:
+        return self._must("known", "{what} with half a surrogate pair, which is no character") + (
+            f"Read its source in its own encoding, or leave it out {self._option('--ignore')}."
         )
 
     def mixed(self) -> str:
@@ -515,7 +522,7 @@ def objects(name: str, cells: Sequence[Any], where: Where, *, text: Text = False
     odd = next(((row, cell) for row, cell in enumerate(cells) if not _is_plain(cell)), None)
     if odd is not None:
         row, cell = odd
-        family = "date" if isinstance(cell, _DATES) else "other"
+        family = "date" if isinstance(cell, _DATES) else "surrogate" if isinstance(cell, str) else "other"
         facts = Facts(family, len(cells), {"known": (1, row, short(cell))})
         return np.full(len(cells), np.nan), decide(name, facts, where).kind
     if text is not False or any(isinstance(cell, str) for cell in cells):
@@ -538,6 +545,8 @@ def objects(name: str, cells: Sequence[Any], where: Where, *, text: Text = False
     return found, Kind("boolean") if truth else NUMBERS
 
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
 _DATES = (datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.timedelta64)
 
 
@@ -553,9 +562,11 @@ def _is_float(cell: Any) -> bool:
 
 
 def _is_plain(cell: Any) -> bool:
-    """Whether a cell is missing, a text or a number."""
+    """Whether a cell is missing, a text that UTF-8 can hold or a number."""
+    if isinstance(cell, str):
+        return cell.isascii() or _SURROGATE.search(cell) is None
     number = isinstance(cell, Real | Decimal | np.bool_) and not isinstance(cell, np.timedelta64)
-    return number or isinstance(cell, str) or is_missing(cell)
+    return number or is_missing(cell)
 
 
 def _is_too_large(cell: Any) -> bool:

@@ -74,7 +74,10 @@ def _series(name: str, column: nw.Series[Any], where: Where, text: Text) -> tupl
         return column.cast(nw.Float64).to_numpy(), Kind("boolean") if kind == nw.Boolean else NUMBERS
     if kind in (nw.Object, nw.Unknown) or (text is not False and (kind.is_numeric() or kind == nw.Boolean)):
         return objects(name, column.to_list(), where, text=text)
-    arrow = column.to_arrow()
+    try:
+        arrow = column.to_arrow()
+    except UnicodeError:  # half a surrogate pair
+        return objects(name, column.to_list(), where, text=text)
     if pa.types.is_dictionary(arrow.type) and not is_text(arrow.type):  # intervals, as pandas cuts numbers into
         arrow = column.cast(nw.String).to_arrow().dictionary_encode()
     chunked = arrow if isinstance(arrow, pa.ChunkedArray) else pa.chunked_array([arrow])
