@@ -333,7 +333,7 @@ def test_a_hostile_table_is_refused_in_one_sentence(kind: str) -> None:
     """Fit says what is wrong; predict and evaluate say so too, or use what is sound in it, and never answer NaN."""
     make, word = SENTENCE[kind]
     table = make()
-    names = "x2" if not hasattr(table, "columns") else "y"
+    names = target(table)
     if word is None:
         quietly(lambda: Model.fit(table, names, **FAST))
     else:
