@@ -1,8 +1,10 @@
 """Claim: a table read in blocks is the table read whole, in little memory, however its rows are cut."""
 
+import bz2
 import csv
 import gzip
 import io
+import lzma
 import pathlib
 import subprocess
 import sys
@@ -90,7 +92,10 @@ def write(folder: pathlib.Path, how: str) -> object:
         content = frame().to_csv(index=False, sep=";" if how == "semicolons" else ",", lineterminator="\r\n")
         if how == "comments":
             content = "# by hand\n\n" + content
-        packed = {"utf-16": content.encode("utf-16"), "gz": gzip.compress(content.encode())}
+        pack = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}
+        packed = {name: pack_it(content.encode()) for name, pack_it in pack.items()} | {
+            "utf-16": content.encode("utf-16")
+        }
         path.write_bytes(packed.get(how, content.encode("cp1252")))
     return path
 
@@ -119,7 +124,8 @@ def read(source: object, columns: list[str] | None = None, **options: object) ->
 
 
 WAYS = {
-    "csv": 15, "semicolons": 15, "comments": 15, "folder": 15, "utf-16": 1, "gz": 1, "parquet": 7, "one row group": 1,
+    "csv": 15, "semicolons": 15, "comments": 15, "folder": 15, "utf-16": 1, "gz": 1, "bz2": 1, "xz": 1,
+    "parquet": 7, "one row group": 1,
     "arrow": 8, "arrow stream": 1, "npy": 4, "npy of identifiers": 4,
     "npy, packed": 4, "npz": 1, "two parquet files": 6,
 }  # fmt: skip
@@ -264,11 +270,18 @@ def test_what_is_wrong_is_said_when_blocks_are_opened(tmp_path):
         ),
         ("a,b\n", "t.csv must have rows below its header"),
         (b"PAR1xx", "t.csv must be a whole Parquet file"),
+        (bz2.compress(b"a,b\n1,2\n")[:-4], "t.csv must be a whole file; it cannot be unpacked"),
+        (lzma.compress(b"a,b\n1,2\n")[:-4], "t.csv must be a whole file; it cannot be unpacked"),
+        (gzip.compress(b"a,b\n1,2\n")[:-4], "t.csv must be a whole file; it cannot be unpacked"),
     ):
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         with pytest.raises(BadData) as error:
             open_blocks(path)
         assert expected in str(error.value)
+    np.save(path := tmp_path / "t.npy", np.array([["x"], ["\ud800"]]))
+    with pytest.raises(BadData, match=r"t\.npy must be a whole NumPy file; .*surrogate"):
+        open_blocks(path)
+    path = tmp_path / "t.csv"
     path.write_text("a,b\n1,2\n")
     with pytest.raises(BadData, match=r"columns must be a column of t\.csv; got 'c'"):
         next(open_blocks(path).blocks[0].tables(["c"]))
