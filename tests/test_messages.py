@@ -149,10 +149,10 @@ def test_what_is_said_of_a_column_is_of_the_template() -> None:
     says = [_Sentences("a column", Facts("text", 20, tallies), where)]
     says.append(_Sentences("a column", Facts("text", 20, {"known": (3, 17, "x")}), where))
     said = [says[0].date(), says[0].other(), says[0].mixed(), says[0].ambiguous(), says[0].too_many()]
-    said += [says[0].not_exact(), *(say.typo("not .") for say in says)]
+    said += [says[0].surrogate(), says[0].not_exact(), *(say.typo("not .") for say in says)]
     made = {name for name in vars(_Sentences) if not name.startswith("_") and callable(getattr(_Sentences, name))}
-    assert made == {"date", "other", "mixed", "ambiguous", "too_many", "not_exact", "typo"}
-    assert len(set(said)) == 8
+    assert made == {"date", "other", "mixed", "ambiguous", "too_many", "surrogate", "not_exact", "typo"}
+    assert len(set(said)) == 9
     assert [fault for text in said for fault in faults(Message("columns.py", 1, [text]))] == []
 
 
