@@ -221,8 +221,8 @@ DOUBTS = {
     "a typo among numbers": (
         "a,b\n" + "1,2\n" * 20 + "n/a?,2\n",
         "column 'a' must be numbers, booleans or text with few levels; row 21 (line 22 of towns.csv) holds "
-        "'n/a?' where most cells look like numbers. Correct or empty the cell, leave the column out (--ignore a), or "
-        "use it as text (--text a).",
+        "'n/a?' where most cells look like numbers. Correct or empty the cell, say that it marks a gap (--gap "
+        "'n/a?'), leave the column out (--ignore a), or use it as text (--text a).",
     ),
     "a typo below blank lines and cells over several": (
         'a,b\n\n1,"x\ny"\n   \n' + "1,x\n" * 9 + "1o,x\n",

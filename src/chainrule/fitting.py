@@ -7,6 +7,7 @@ seen, choice and training on them, scores on the others.
 from __future__ import annotations
 
 import re
+import shlex
 import time
 import warnings
 from collections.abc import Mapping, Sequence
@@ -38,6 +39,9 @@ HELD_OUT = 0.2
 
 LOOKED_AT = 10_000
 """Rows in which columns are looked at for numbers that may be names."""
+
+GAP = re.compile(r"(?i)[-–—?.*/#_!]+|n[./]?a\.?|k\. ?a\.?")
+"""Texts that may mark a missing cell where they stand among others."""
 
 FEW_ROWS = 50
 """Below so many, figures of a few held-out rows say little, and that is said."""
@@ -151,10 +155,12 @@ def fit(
             held_out=held_out,
             search=search,
             callbacks=callbacks,
+            written=_gaps_of(dialect),
             **run,
         )
     read = read_table(table, text=text, dialect=dialect)
-    data = _Data.of(read, target, ignore, missing, task)
+    written = ({"decimal": read.decimal} if read.decimal else {}) | _gaps_of(dialect)
+    data = _Data.of(read, target, ignore, missing, task, written)
     choices: dict[str, Any] = {"search": search, **run}
     started = time.perf_counter()
     rows = np.arange(data.rows)
@@ -176,9 +182,7 @@ def fit(
             "held_out": len(unseen),
             "without_target": data.left_out,
         }
-        model.fitted = _as_fitted(read.origin, counts, refit, choice, seed) | (
-            {"decimal": read.decimal} if read.decimal else {}
-        )
+        model.fitted = _as_fitted(read.origin, counts, refit, choice, seed) | written
         some = seen[:CERTIFIED]
         model.report = Report(
             rows=counts,
@@ -195,7 +199,7 @@ def fit(
         )
     except KeyboardInterrupt:  # the model is whole, but not judged
         interrupted = Interrupted(model.network, choice.history)
-        interrupted.model = replace(model, fitted={"interrupted": True})
+        interrupted.model = replace(model, fitted={"interrupted": True, **written})
         raise interrupted from None
     if choice.history.warning:
         warnings.warn(choice.history.warning, WorseThanConstant, stacklevel=3)
@@ -224,6 +228,7 @@ def _fit_stream(
     held_out: float,
     search: float | None,
     callbacks: Sequence[Any],
+    written: dict[str, Any],
     engine: str,
     seed: int,
     progress: bool | None,
@@ -265,19 +270,21 @@ def _fit_stream(
     except Interrupted as error:
         begun = chosen is None or error.history.epochs > 0
         network = error.network if begun or chosen is None else chosen.network  # which was trained on the excerpt
-        error.model = replace(model, network=network, fitted={"interrupted": True})
+        error.model = replace(model, network=network, fitted={"interrupted": True, **written})
         raise
     choice = replace(choice, settings=settings, network=network, history=history, stopping=len(wanted))
     seconds = time.perf_counter() - started
     if history.warning:
         warnings.warn(history.warning, WorseThanConstant, stacklevel=4)
-    model.network, model.fitted = network, _as_fitted(blocks.origin, found.rows, False, choice, seed)
+    model.network, model.fitted = network, _as_fitted(blocks.origin, found.rows, False, choice, seed) | written
     new, unseen = found.held_out
     scored, said = model.compared(y_0, truth, new, unseen) if len(unseen) else ({}, unseen)
     of_targets = _fields(Table(names, truth, kinds=tuple(Kind(one.kind) for one in found.targets.fields)))
     few = few_values(of_targets) if found.targets.task == "regression" and task is None else ()
+    fields = (*found.encoding.fields, *found.targets.fields)
     notes = (
         *_may_be_classes(few),
+        *_of_levels({one.name: one.levels for one in fields if one.kind == "text"}),
         f"streamed in windows of {source.window:,} rows; the penalty is chosen on {len(truth):,} of them, and the "
         "linear model is fitted to these",
     )
@@ -307,9 +314,18 @@ class _Data:
     missing: str | None
     left_out: int
     notes: tuple[str, ...]
+    written: dict[str, Any]
 
     @classmethod
-    def of(cls, read: Table, target: Any, ignore: Sequence[str], missing: str | None, task: str | None) -> _Data:
+    def of(
+        cls,
+        read: Table,
+        target: Any,
+        ignore: Sequence[str],
+        missing: str | None,
+        task: str | None,
+        written: dict[str, Any],
+    ) -> _Data:
         """Divide a table into inputs and targets, and refuse what cannot be trained on."""
         inputs, wanted = _parted(read.without(ignore, argument="ignore"), target)
         _require_predictable(wanted)
@@ -337,7 +353,14 @@ class _Data:
                 f"few different whole numbers are taken as quantities in {listed(codes, 5)}; if they are names of "
                 "something, say so with --text (text)"
             )
-        return cls(inputs, targets, targets.truth(wanted), missing, len(known) - len(wanted), tuple(notes))
+        levels = {
+            name: kind.levels
+            for table in (inputs, wanted)
+            for name, kind in zip(table.names, table.kinds, strict=True)
+            if kind.name == "text"
+        }
+        notes += _of_levels(levels)
+        return cls(inputs, targets, targets.truth(wanted), missing, len(known) - len(wanted), tuple(notes), written)
 
     @property
     def rows(self) -> int:
@@ -372,7 +395,7 @@ class _Data:
                 network, history = again(problem, like, **run)
                 choice = replace(like, network=network, history=history)
         except Interrupted as error:
-            error.model = kind(error.network, encoding, scaling, targets, {"interrupted": True})
+            error.model = kind(error.network, encoding, scaling, targets, {"interrupted": True, **self.written})
             raise
         return kind(choice.network, encoding, scaling, targets), choice
 
@@ -442,6 +465,34 @@ def _may_be_classes(names: Sequence[str]) -> list[str]:
     ]
 
 
+def _of_levels(levels: Mapping[str, Sequence[str]]) -> list[str]:
+    """What to know of texts: marks that may mean gaps, and texts that differ by their writing alone."""
+    notes = []
+    for name, texts in levels.items():
+        marks = [one for one in texts if GAP.fullmatch(one)]
+        if 0 < len(marks) < len(texts):
+            words, them = ("a text", "it marks") if len(marks) == 1 else ("texts", "they mark")
+            options = " ".join(f"--gap {shlex.quote(one)}" for one in marks)
+            listing = " and ".join(map(short, marks)) if len(marks) < 3 else listed(marks)
+            notes.append(f"{short(name)} holds {listing} as {words}; if {them} gaps, say so with {options}")
+        plain: dict[str, list[str]] = {}
+        for one in texts:
+            plain.setdefault(" ".join(one.casefold().split()), []).append(one)
+        alike = next((several for several in plain.values() if len(several) > 1), None)
+        if alike is not None:
+            notes.append(
+                f"{short(name)} holds {listed(alike, 3)}, which differ only in capitals or blanks and are taken as "
+                "different texts; if they are one, write them alike"
+            )
+    return notes
+
+
+def _gaps_of(dialect: Any) -> dict[str, Any]:
+    """The words for gaps, as a model remembers them."""
+    gaps = getattr(dialect, "gaps", ())
+    return {"gaps": dict.fromkeys(gaps, "missing")} if gaps else {}
+
+
 def _fields(table: Table) -> list[Field]:
     """Its columns with their different values."""
     kinds = zip(table.names, table.kinds, strict=True)
@@ -452,8 +503,11 @@ def _require_predictable(wanted: Table) -> None:
     """Refuse a target that cannot be used, with what to do about a target."""
     for kind in wanted.kinds:
         if kind.problem:
-            what = re.split(r" (?=Leave it out|Correct or empty|Write it|Turn it)", kind.problem)[0]
-            raise BadData(what.replace("column", "target", 1) + " Correct it, or choose another target.")
+            what, *cure = re.split(r" (?=Leave it out|Correct or empty|Write it|Turn it)", kind.problem)
+            gap = re.search(r"say that it marks a gap \(--gap .+\), (?=leave)", cure[0]) if cure else None
+            raise BadData(
+                what.replace("column", "target", 1) + f" Correct it, {gap[0] if gap else ''}or choose another target."
+            )
 
 
 def _require_rows(cv: int | None, rows: int) -> None:

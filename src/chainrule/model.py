@@ -157,7 +157,8 @@ class Model:
         search : float, optional
             Seconds to spend on trying other networks and rules too.
         dialect : Dialect, optional
-            How a text file is written, where that is not found out.
+            How a text file is written, where that is not found out, and the words that mark gaps in any table; these
+            and the decimal mark are remembered.
         stream : bool, optional
             Whether files are read window by window, and not into memory: by default if they hold more than
             :data:`chainrule.streaming.STREAMED` bytes as float64. Then what is not given is chosen on some of the rows.
@@ -299,11 +300,13 @@ class Model:
         return read_table(table, text=text, dialect=dialect) if text else read
 
     def _dialect(self, dialect: Any) -> Any:
-        """How a text file is written, with the decimal mark of the table trained on where the numbers do not tell."""
-        usual = self.fitted.get("decimal")
-        if usual not in {".", ","} or not (dialect is None or isinstance(dialect, Dialect)):
+        """How a table is written: with the gaps of the one trained on, and its decimal mark where none is sure."""
+        usual, gaps = self.fitted.get("decimal"), self.fitted.get("gaps")
+        usual, gaps = usual if usual in {".", ","} else None, tuple(gaps) if isinstance(gaps, dict) else ()
+        if not (usual or gaps) or not (dialect is None or isinstance(dialect, Dialect)):
             return dialect
-        return replace(dialect or Dialect(), usual=usual)
+        given = dialect or Dialect()
+        return replace(given, usual=usual, gaps=(*given.gaps, *gaps))
 
     def _text(self, read: Table | Blocks) -> dict[str, tuple[str, ...]]:
         """The columns that were texts in training, and look like something else or have too many levels now."""
@@ -387,6 +390,7 @@ class Model:
 
     def pieces(self, table: Any, dialect: Any) -> Iterator[Table]:
         """The table, or the pieces of one that is large."""
+        dialect = self._dialect(dialect)
         blocks = streaming.large_table(table, False if self.encoding is None else None, dialect=dialect)
         if blocks is None:
             yield self.read(table, dialect)

@@ -101,7 +101,11 @@ def _write_model(model: Any, content: dict[str, Any]) -> None:
         f"{net.n_parameters:,} parameters, {net.dtype.name}, penalties l1 = {net.l1:g}, l2 = {net.l2:g}"
     )
     for key, value in model.fitted.items():
-        shown = ", ".join(f"{n} {k}" for k, n in value.items()) if isinstance(value, dict) else value
+        shown = (
+            ", ".join(k if key == "gaps" else f"{n} {k}" for k, n in value.items())
+            if isinstance(value, dict)
+            else value
+        )
         write_lines(f"{key}: {shown}")
     click.echo()
     write_table(

@@ -34,17 +34,29 @@ def dialect_options(command: Any) -> Any:
 
     @functools.wraps(command)
     def with_dialect(
-        *given: Any, delimiter: str | None, decimal: str | None, encoding: str | None, no_header: bool, **named: Any
+        *given: Any,
+        delimiter: str | None,
+        decimal: str | None,
+        encoding: str | None,
+        no_header: bool,
+        gap: tuple[str, ...],
+        **named: Any,
     ) -> Any:
         dialect = None
-        if no_header or any(one is not None for one in (delimiter, decimal, encoding)):
+        if no_header or gap or any(one is not None for one in (delimiter, decimal, encoding)):
             from chainrule.tables import Dialect
 
             mark = {"tab": "\t", "\\t": "\t", "space": " ", "blank": " "}.get(str(delimiter), delimiter)
-            dialect = Dialect(mark, decimal, encoding, False if no_header else None)
+            dialect = Dialect(mark, decimal, encoding, False if no_header else None, gaps=gap)
         return command(*given, dialect=dialect, **named)
 
     for option in (
+        click.option(
+            "--gap",
+            multiple=True,
+            metavar="WORD",
+            help="Cell that is missing, such as 'k.A.'; may be given several times, and the model remembers it.",
+        ),
         click.option("--no-header", is_flag=True, help="The file has no line of names; columns are x0, x1 and so on."),
         click.option("--encoding", help="Of a text file; by default found out."),
         click.option("--decimal", type=click.Choice([".", ","]), help="Decimal mark; by default found out."),

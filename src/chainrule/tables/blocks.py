@@ -10,7 +10,7 @@ import io
 import os
 import re
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import accumulate, islice
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.notation import Array
-from chainrule.tables.columns import EXACT, MISSING, Facts, Reading, decide, is_text, look, stacked, values
+from chainrule.tables.columns import EXACT, Facts, Reading, decide, is_text, look, stacked, values
 from chainrule.tables.formats import broken, columns_of, load_numpy, places, read_numpy, seekable, without_index
 from chainrule.tables.frames import read_array, require_cells
 from chainrule.tables.paths import common_format, files_of
@@ -36,6 +36,7 @@ from chainrule.tables.text import (
     as_pyarrow_reads,
     endless,
     layout,
+    missing_in,
     opened,
     pieces,
     require_closed,
@@ -146,7 +147,7 @@ def open_blocks(paths: Any, *, text: Sequence[str] | Texts = (), dialect: Dialec
     text : sequence of str, or mapping
         Columns that are to be text even if their cells look like numbers, as for `read_table`.
     dialect : Dialect, optional
-        How text files are written, as far as it is not to be found out.
+        How text files are written, as far as it is not to be found out; its gaps go for all files.
 
     Raises
     ------
@@ -158,9 +159,10 @@ def open_blocks(paths: Any, *, text: Sequence[str] | Texts = (), dialect: Dialec
     format_ = common_format(files)
     if format_ == "text":
         return _text_blocks(files, chosen, dialect, origin)
+    missing = missing_in(dialect)
     if format_ == "npz":
-        return _in_memory(read_numpy(files, chosen, origin))
-    return _typed_blocks(files, format_, chosen, origin)
+        return _in_memory(read_numpy(files, chosen, origin, missing))
+    return _typed_blocks(files, format_, chosen, origin, missing)
 
 
 def larger_than(most: float, paths: Any, dialect: Dialect | None = None) -> bool:
@@ -249,8 +251,6 @@ def _in_memory(table: Table) -> Blocks:
 
 
 def _text_blocks(paths: Sequence[Path], text: Texts, dialect: Dialect | None, origin: str) -> Blocks:
-    import pyarrow as pa
-
     files, surveyed = text_files(paths, dialect, text), None
     spans = [(number, span) for number, one in enumerate(files.layouts) for span in _spans(one)]
     while files is not surveyed:
@@ -258,9 +258,7 @@ def _text_blocks(paths: Sequence[Path], text: Texts, dialect: Dialect | None, or
 
         def counted(files: TextFiles = files, counts: list[int] = counts) -> Iterator[pa.Table]:
             for k, (number, span) in enumerate(spans):
-                for table in _span(
-                    files, number, span, dict.fromkeys(files.text, pa.string()), range(len(files.names))
-                ):
+                for table in _span(files, number, span, files.texts, range(len(files.names))):
                     counts[k] += len(table)
                     yield table
 
@@ -277,7 +275,7 @@ def _text_blocks(paths: Sequence[Path], text: Texts, dialect: Dialect | None, or
         yield from _span(files, number, span, {j: types[j] for j in at}, at)
 
     parts = [_Part(rows, partial(read, *span)) for rows, span in zip(counts, spans, strict=True)]
-    return _blocks(parts, readings, _bare(files, [number for number, _ in spans], counts, origin), MISSING)
+    return _blocks(parts, readings, _bare(files, [number for number, _ in spans], counts, origin), files.missing)
 
 
 def _bare(files: TextFiles, numbers: Sequence[int], counts: Sequence[int], origin: str) -> Table:
@@ -355,7 +353,7 @@ class _File:
     varying: set[str]
 
 
-def _typed_blocks(paths: Sequence[Path], format_: str, text: Texts, origin: str) -> Blocks:
+def _typed_blocks(paths: Sequence[Path], format_: str, text: Texts, origin: str, missing: Collection[str]) -> Blocks:
     files = [OPENERS[format_](path) for path in paths]
     names = columns_of(paths, [one.names for one in files])
     as_text = dict(zip(positions(text, names[0], origin, "text"), text.values(), strict=True))
@@ -365,7 +363,8 @@ def _typed_blocks(paths: Sequence[Path], format_: str, text: Texts, origin: str)
         arranged = [_Part(part.rows, partial(_arranged, part, at)) for part in one.parts]
         varying = as_text.keys() | {j for j, k in enumerate(at) if one.names[k] in one.varying}
         facts = [
-            before + later for before, later in zip(facts, _facts(arranged, varying, as_text, len(at)), strict=True)
+            before + later
+            for before, later in zip(facts, _facts(arranged, varying, as_text, missing, len(at)), strict=True)
         ]
         parts += arranged
         rows.append(sum(part.rows for part in one.parts))
@@ -377,20 +376,22 @@ def _typed_blocks(paths: Sequence[Path], format_: str, text: Texts, origin: str)
         decide(name, one, bare.where, text=as_text.get(j, False))
         for j, (name, one) in enumerate(zip(names[0], facts, strict=True))
     ]
-    return _blocks(parts, readings, bare)
+    return _blocks(parts, readings, bare, missing)
 
 
 def _arranged(part: _Part, order: Sequence[int], at: list[int]) -> Iterator[pa.Table]:
     yield from part.read([order[j] for j in at])
 
 
-def _facts(parts: Sequence[_Part], varying: set[int], as_text: Mapping[int, Text], columns: int) -> list[Facts]:
+def _facts(
+    parts: Sequence[_Part], varying: set[int], as_text: Mapping[int, Text], missing: Collection[str], columns: int
+) -> list[Facts]:
     """Look at the columns of a file, at each as far as needed."""
     seen, left, start = [Facts()] * columns, list(range(columns)), 0
     for part in parts:
         for table in part.read(left) if left else ():
             for j, column in zip(left, table.columns, strict=True):
-                seen[j] += look(column, text=as_text.get(j, False))
+                seen[j] += look(column, text=as_text.get(j, False), missing=missing)
         start += part.rows
         left = [j for j in left if j in varying or not seen[j].family]
     return [replace(one, rows=start) for one in seen]

@@ -245,8 +245,13 @@ class _Sentences:
             return self._must("known", "it holds numbers kept as text ({what})") + (
                 f"Turn it into numbers, or use it as text {self._option('--text')}."
             )
-        return self._must(tally, "{what} where most cells look like numbers") + (
-            f"Correct or empty the cell, leave the column out {self._option('--ignore')}, or use it as text "
+        cell, count = self.facts.tallies[tally][2], self.facts.count("not alike")
+        word = others = ""
+        if not re.search(r"[0-9…\\]", cell):
+            word = f"say that it marks a gap (--gap {shlex.quote(cell[1:-1])}), "
+            others = f" (the first of {count:,} that do not)" if count > 1 else ""
+        return self._must(tally, "{what} where most cells look like numbers" + others) + (
+            f"Correct or empty the cell, {word}leave the column out {self._option('--ignore')}, or use it as text "
             f"{self._option('--text')}."
         )
 
@@ -296,7 +301,9 @@ def values(column: pa.ChunkedArray, reading: Reading, *, missing: Collection[str
         at, cells = texts(column)
         found = pc.index_in(cells, pa.array(kind.levels, cells.type))
         codes = found.cast(pa.float64()).to_numpy(zero_copy_only=False).copy()
-        other = np.flatnonzero(np.isnan(codes) & ~_is_absent(cells, missing))
+        absent = _is_absent(cells, missing)
+        codes[absent] = np.nan  # a level of the model's may have been said to be a gap since
+        other = np.flatnonzero(np.isnan(codes) & ~absent)
         if other.size:  # at prediction: 207.0 for the level 207, or one of too many to be told apart
             codes[other] = np.nan_to_num(
                 placed(cells.take(pa.array(other)).to_pylist(), kind.levels), nan=len(kind.levels) - 1
@@ -498,15 +505,16 @@ def _too_large(column: pa.ChunkedArray) -> dict[str, tuple[int, int, str]]:
 # ---------------------------------------------------------------------------------------------------- Python's columns
 
 
-def vector(name: str, cells: Array, where: Where, *, text: Text = False) -> tuple[FloatArray, Kind]:
+def vector(
+    name: str, cells: Array, where: Where, *, text: Text = False, missing: Collection[str] = ("",)
+) -> tuple[FloatArray, Kind]:
     """Return the values and the kind of one column of an array, of any dtype; masked entries are missing."""
     masked: Array = np.atleast_1d(np.ma.getmaskarray(cells))
     cells = np.ma.getdata(cells)
     if cells.ndim != 1 or cells.dtype.kind not in "biuf" or (text is not False and cells.dtype.kind != "U"):
         hidden = masked if masked.ndim == 1 else masked.reshape(len(cells), -1).all(1)
-        return objects(
-            name, [None if hide else cell for hide, cell in zip(hidden, cells, strict=True)], where, text=text
-        )
+        plain_cells = [None if hide else cell for hide, cell in zip(hidden, cells, strict=True)]
+        return objects(name, plain_cells, where, text=text, missing=missing)
     cells = np.where(masked, cells.dtype.type(0), cells)
     if cells.dtype.kind in "iu" and not -EXACT <= int(cells.min()) <= int(cells.max()) <= EXACT:
         return objects(name, [None if hide else cell for hide, cell in zip(masked, cells.tolist(), strict=True)], where)
@@ -515,7 +523,9 @@ def vector(name: str, cells: Array, where: Where, *, text: Text = False) -> tupl
     return plain, Kind("boolean") if cells.dtype.kind == "b" else NUMBERS
 
 
-def objects(name: str, cells: Sequence[Any], where: Where, *, text: Text = False) -> tuple[FloatArray, Kind]:
+def objects(
+    name: str, cells: Sequence[Any], where: Where, *, text: Text = False, missing: Collection[str] = ("",)
+) -> tuple[FloatArray, Kind]:
     """Return the values and the kind of one column of Python's objects: the only loop over cells."""
     import pyarrow as pa
 
@@ -527,8 +537,8 @@ def objects(name: str, cells: Sequence[Any], where: Where, *, text: Text = False
         return np.full(len(cells), np.nan), decide(name, facts, where).kind
     if text is not False or any(isinstance(cell, str) for cell in cells):
         column = pa.chunked_array([pa.array([as_text(cell) for cell in cells], pa.large_string())])
-        reading = decide(name, look(column, text=text), where, text=text)
-        return values(column, reading), reading.kind
+        reading = decide(name, look(column, text=text, missing=missing), where, text=text)
+        return values(column, reading, missing=missing), reading.kind
     known = [(row, cell) for row, cell in enumerate(cells) if not is_missing(cell)]
     large = next(((row, cell) for row, cell in known if _is_too_large(cell)), None)
     if large is not None:

@@ -10,7 +10,7 @@ import io
 import os
 import re
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import accumulate
@@ -124,13 +124,13 @@ def seekable(path: Path) -> Any:
         return pa.BufferReader(file.read())
 
 
-def read_numpy(paths: Sequence[Path], text: Texts, origin: str) -> Table:
+def read_numpy(paths: Sequence[Path], text: Texts, origin: str, missing: Collection[str] = ("",)) -> Table:
     """Read .npy and .npz files: an array, a sparse one, or columns by name."""
     from scipy import sparse
 
     loaded = [load_numpy(path) for path in paths]
     if len(loaded) == 1 and not isinstance(loaded[0], dict):
-        return read_array(loaded[0], origin, text, first_row=1)
+        return read_array(loaded[0], origin, text, missing, first_row=1)
     place = places(paths, [len(next(iter(one.values()))) if isinstance(one, dict) else one.shape[0] for one in loaded])
     place_of_many = place if len(paths) > 1 else None
     if any(sparse.issparse(one) for one in loaded):
@@ -144,7 +144,7 @@ def read_numpy(paths: Sequence[Path], text: Texts, origin: str) -> Table:
     for name in names[0]:
         parts = [dict(zip(own, one.values(), strict=True))[name] for own, one in zip(names, files, strict=True)]
         columns.append(parts[0] if len(parts) == 1 else np.concatenate(parts))
-    table = from_columns(tuple(names[0]), columns, origin, text, first_row=1, named=named)
+    table = from_columns(tuple(names[0]), columns, origin, text, missing, first_row=1, named=named)
     return replace(table, place=place_of_many)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     import narwhals as nw
 
 
-def read_object(source: Any, text: Texts) -> Table:
+def read_object(source: Any, text: Texts, missing: Collection[str] = ("",)) -> Table:
     """Read a table from an object of Python."""
     import narwhals as nw
     import pyarrow as pa
@@ -28,10 +29,12 @@ def read_object(source: Any, text: Texts) -> Table:
         raise BadData(f"columns of the data frame must have different names; got {got}. Rename them.") from None
     except (TypeError, ValueError):  # one column of a data frame: an array with one dimension
         frame = source
-    return _from_frame(frame, text) if isinstance(frame, nw.DataFrame) else read_array(source, "the array", text)
+    if isinstance(frame, nw.DataFrame):
+        return _from_frame(frame, text, missing)
+    return read_array(source, "the array", text, missing)
 
 
-def _from_frame(frame: nw.DataFrame[Any], text: Texts) -> Table:
+def _from_frame(frame: nw.DataFrame[Any], text: Texts, missing: Collection[str]) -> Table:
     origin = "the data frame"
     names: list[Any] = list(frame.columns)  # pandas has names of any type
     if any(isinstance(name, tuple) for name in names):
@@ -43,7 +46,7 @@ def _from_frame(frame: nw.DataFrame[Any], text: Texts) -> Table:
     columns = list(frame.iter_columns())
 
     def read(j: int, where: Where, as_text: Text) -> tuple[FloatArray, Kind]:
-        return _series(plain[j], columns[j], where, as_text)
+        return _series(plain[j], columns[j], where, as_text, missing)
 
     return filled(plain, frame.shape[0], origin, read, text)
 
@@ -60,7 +63,9 @@ def filled(
     return Table(names, found, origin, first_row, kinds=tuple(kind for _, kind in columns), **more)
 
 
-def _series(name: str, column: nw.Series[Any], where: Where, text: Text) -> tuple[FloatArray, Kind]:
+def _series(
+    name: str, column: nw.Series[Any], where: Where, text: Text, missing: Collection[str]
+) -> tuple[FloatArray, Kind]:
     """Return the values and the kind of one column of a data frame."""
     import narwhals as nw
     import pyarrow as pa
@@ -73,19 +78,19 @@ def _series(name: str, column: nw.Series[Any], where: Where, text: Text) -> tupl
     if ((kind.is_numeric() and kind != nw.Decimal) or kind == nw.Boolean) and text is False:
         return column.cast(nw.Float64).to_numpy(), Kind("boolean") if kind == nw.Boolean else NUMBERS
     if kind in (nw.Object, nw.Unknown) or (text is not False and (kind.is_numeric() or kind == nw.Boolean)):
-        return objects(name, column.to_list(), where, text=text)
+        return objects(name, column.to_list(), where, text=text, missing=missing)
     try:
         arrow = column.to_arrow()
     except UnicodeError:  # half a surrogate pair
-        return objects(name, column.to_list(), where, text=text)
+        return objects(name, column.to_list(), where, text=text, missing=missing)
     if pa.types.is_dictionary(arrow.type) and not is_text(arrow.type):  # intervals, as pandas cuts numbers into
         arrow = column.cast(nw.String).to_arrow().dictionary_encode()
     chunked = arrow if isinstance(arrow, pa.ChunkedArray) else pa.chunked_array([arrow])
-    reading = decide(name, look(chunked, text=text), where, text=text)
-    return values(chunked, reading), reading.kind
+    reading = decide(name, look(chunked, text=text, missing=missing), where, text=text)
+    return values(chunked, reading, missing=missing), reading.kind
 
 
-def read_array(source: Any, origin: str, text: Texts, *, first_row: int = 0) -> Table:
+def read_array(source: Any, origin: str, text: Texts, missing: Collection[str] = ("",), *, first_row: int = 0) -> Table:
     """Read an array with two dimensions, a sparse or a structured one; or what NumPy makes one of."""
     if hasattr(source, "tocsr") and hasattr(source, "nnz"):
         return _from_sparse(source, origin, text, first_row)
@@ -115,16 +120,23 @@ def read_array(source: Any, origin: str, text: Texts, *, first_row: int = 0) -> 
     if array.dtype == np.float64 and not isinstance(array, np.ma.MaskedArray) and not text:
         require_cells(array.shape[0], array.shape[1], origin)
         return Table(names, np.ascontiguousarray(array, dtype=np.float64), origin, first_row, named=False)
-    return from_columns(names, columns, origin, text, first_row=first_row, named=bool(structure))
+    return from_columns(names, columns, origin, text, missing, first_row=first_row, named=bool(structure))
 
 
 def from_columns(
-    names: tuple[str, ...], columns: list[Array], origin: str, text: Texts, *, first_row: int, named: bool
+    names: tuple[str, ...],
+    columns: list[Array],
+    origin: str,
+    text: Texts,
+    missing: Collection[str],
+    *,
+    first_row: int,
+    named: bool,
 ) -> Table:
     """Return the table of these columns, which are NumPy's."""
 
     def read(j: int, where: Where, as_text: Text) -> tuple[FloatArray, Kind]:
-        return vector(names[j], columns[j], where, text=as_text)
+        return vector(names[j], columns[j], where, text=as_text, missing=missing)
 
     return filled(names, len(columns[0]) if columns else 0, origin, read, text, first_row=first_row, named=named)
 

@@ -14,7 +14,7 @@ from chainrule.tables.formats import read_numpy
 from chainrule.tables.frames import read_object
 from chainrule.tables.paths import are_paths, common_format, files_of
 from chainrule.tables.table import Table, Texts, texts_of
-from chainrule.tables.text import Dialect, read_text
+from chainrule.tables.text import Dialect, missing_in, read_text
 
 
 def read_table(table: Any, *, text: Sequence[str] | Texts = (), dialect: Dialect | None = None) -> Table:
@@ -33,17 +33,17 @@ def read_table(table: Any, *, text: Sequence[str] | Texts = (), dialect: Dialect
         Columns that are to be text even if their cells look like numbers. A mapping gives each its levels, those of a
         model; then others may be as many as they are.
     dialect : Dialect, optional
-        How text files are written, as far as it is not to be found out.
+        How text files are written, as far as it is not to be found out; its gaps go for any table.
 
     Returns
     -------
     Table
         Integers, floats, decimals and booleans as float64, texts as positions in their levels, NaN for missing cells:
-        null, None and masked entries, empty texts; in text files also NA, NaN, N/A and their like, and ?, ., - or --
-        where all other cells are numbers. Spaces around names and texts are dropped, and blank lines are skipped, but
-        for those of a file of one column: above its last row they are missing cells. Infinite values are kept. What
-        else a column may hold, such as dates or numbers that float64 cannot tell apart, is said in its kind, and its
-        values are NaN.
+        null, None and masked entries, empty texts, the gaps of the dialect; in text files also NA, NaN, N/A and their
+        like, and ?, ., - or -- where all other cells are numbers. Spaces around names and texts are dropped, and blank
+        lines are skipped, but for those of a file of one column: above its last row they are missing cells. Infinite
+        values are kept. What else a column may hold, such as dates or numbers that float64 cannot tell apart, is said
+        in its kind, and its values are NaN.
 
     Raises
     ------
@@ -54,11 +54,11 @@ def read_table(table: Any, *, text: Sequence[str] | Texts = (), dialect: Dialect
     if isinstance(table, Table):
         return table
     if not are_paths(table):
-        return read_object(table, chosen)
+        return read_object(table, chosen, missing_in(dialect))
     paths, origin = files_of(table)
     format_ = common_format(paths)
     if format_ == "text":
         return read_text(paths, dialect, chosen, origin)
     if format_ in {"npy", "npz"}:
-        return read_numpy(paths, chosen, origin)
-    return open_blocks(table, text=chosen).whole()
+        return read_numpy(paths, chosen, origin, missing_in(dialect))
+    return open_blocks(table, text=chosen, dialect=dialect).whole()

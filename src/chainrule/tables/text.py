@@ -82,6 +82,9 @@ class Dialect:
         Whether the first line holds the columns' names. Without, they are called x0, x1, …
     usual : str, optional
         The decimal mark where the numbers do not tell: that of the table that a model was trained on.
+    gaps : sequence of str
+        Words that mark a missing cell, such as "k.A.", beside those that always do; in a data frame or a file whose
+        columns have types, among its texts.
     """
 
     delimiter: str | None = None
@@ -89,8 +92,13 @@ class Dialect:
     encoding: str | None = None
     header: bool | None = None
     usual: str | None = None
+    gaps: Sequence[str] = ()
 
     def __post_init__(self) -> None:
+        words = (self.gaps,) if isinstance(self.gaps, str) else self.gaps
+        if not np.iterable(words) or not all(isinstance(word, str) for word in words):
+            raise ValueError(f"gaps must be a list of words; got {self.gaps!r:.200}. Pass ['k.A.'] for one.")
+        object.__setattr__(self, "gaps", tuple(dict.fromkeys(word.strip() for word in words)))
         if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n'):
             raise ValueError(
                 f"delimiter must be one character, such as ',', ';' or '\\t', and ' ' for runs of blanks; "
@@ -104,6 +112,11 @@ class Dialect:
             raise ValueError(
                 f"encoding must be one that Python knows; got {self.encoding!r}. Pass 'utf-8', 'cp1252' or 'utf-16'."
             ) from None
+
+
+def missing_in(dialect: Dialect | None) -> frozenset[str]:
+    """Texts that mean a missing value where a missing one can be told apart."""
+    return frozenset(("", *(() if dialect is None else dialect.gaps)))
 
 
 @dataclass(frozen=True)
@@ -128,6 +141,8 @@ class Layout:
         Whether blanks must be taken out between cells before pyarrow can read them.
     named : bool
         False if there is no header.
+    gaps : tuple of str
+        Words that the user has said to mark a missing cell.
     """
 
     path: Path
@@ -139,6 +154,12 @@ class Layout:
     above: int
     rewritten: bool
     named: bool
+    gaps: tuple[str, ...] = ()
+
+    @property
+    def missing(self) -> frozenset[str]:
+        """Cells that mean a missing value."""
+        return MISSING.union(self.gaps)
 
     @property
     def plain(self) -> bool:
@@ -207,7 +228,16 @@ def layout(path: Path, dialect: Dialect | None = None) -> Layout:
     decimal = dialect.decimal or _decimal([cell for _, record in below for cell in record], delimiter)
     decimal = decimal or (dialect.usual if dialect.usual and delimiter != "," else "")
     return Layout(
-        path, names, delimiter, decimal, dialect.decimal is not None, encoding, above, rewritten, header is not False
+        path,
+        names,
+        delimiter,
+        decimal,
+        dialect.decimal is not None,
+        encoding,
+        above,
+        rewritten,
+        header is not False,
+        tuple(dialect.gaps),
     )
 
 
@@ -520,7 +550,7 @@ def parsed(layout: Layout, source: Callable[[], Any], above: int, types: Types, 
         column_types={columns[j]: kind for j, kind in types.items()},
         include_columns=[columns[j] for j in only],
         decimal_point=layout.decimal or ".",
-        null_values=sorted(MISSING),
+        null_values=sorted(layout.missing),
         strings_can_be_null=True,
     )
     for across_lines in (False, True):  # True is slow, and needed only for a cell over several lines between two blocks
@@ -600,6 +630,22 @@ class TextFiles:
         """Of the columns, in the order of the first file."""
         return self.layouts[0].names
 
+    @property
+    def missing(self) -> frozenset[str]:
+        """Cells that mean a missing value."""
+        return self.layouts[0].missing
+
+    @property
+    def texts(self) -> Types:
+        """Arrow's types of the columns that it must leave as they are written.
+
+        All of them where a gap is marked by what looks like a number, for Arrow would take one with blanks as such.
+        """
+        import pyarrow as pa
+
+        numeral = any(re.fullmatch(FORMS[mark], word) for word in self.layouts[0].gaps for mark in FORMS)
+        return dict.fromkeys(range(len(self.names)) if numeral else self.text, pa.string())
+
     def whole(self, types: Types, only: Sequence[int]) -> Iterator[pa.Table]:
         """Yield columns of each file."""
         for one in self.layouts:
@@ -676,7 +722,7 @@ def survey(
     for table in tables:
         for j, column in enumerate(table.columns):
             seen[j].add(column.type)
-            facts[j] += look(column, text=files.text.get(j, False), missing=MISSING)
+            facts[j] += look(column, text=files.text.get(j, False), missing=files.missing)
             low, high = pc.min_max(column).as_py().values() if pa.types.is_floating(column.type) else (None, None)
             if low is not None and max(-low, high) >= EXACT:
                 large.add(j)
@@ -685,7 +731,7 @@ def survey(
     texts = dict.fromkeys(again, Facts())
     for table in read(dict.fromkeys(again, pa.string()), again) if again else ():
         for j, column in zip(again, table.columns, strict=True):
-            texts[j] += look(column, missing=MISSING)
+            texts[j] += look(column, missing=files.missing)
     for j, one in texts.items():
         if j in mixed:
             facts[j] = one
@@ -722,7 +768,7 @@ def read_text(paths: Sequence[Path], dialect: Dialect | None, text: Texts, origi
     files, surveyed = text_files(paths, dialect, text), None
     while files is not surveyed:
         surveyed = files
-        tables = list(files.whole(dict.fromkeys(files.text, pa.string()), range(len(files.names))))
+        tables = list(files.whole(files.texts, range(len(files.names))))
         place = Places(tuple(one.line for one in files.layouts), (0, *accumulate(len(table) for table in tables)))
 
         bare = Table(files.names, np.empty((place.starts[-1], 0)), origin, 1, place=place)
@@ -732,7 +778,7 @@ def read_text(paths: Sequence[Path], dialect: Dialect | None, text: Texts, origi
     columns = []
     for j, reading in enumerate(readings):
         parts = [table[mixed.index(j)] for table in texts] if j in mixed else [table[j] for table in tables]
-        columns.append(np.concatenate([values(part, reading, missing=MISSING) for part in parts]))
+        columns.append(np.concatenate([values(part, reading, missing=files.missing) for part in parts]))
     kinds = tuple(reading.kind for reading in readings)
     found = stacked(columns, len(bare))
     first = files.layouts[0]
