@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -310,3 +311,19 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
         plots.confusion(np.ones((2, 2)), ["a", "b", "c"])
     with pytest.raises(ValueError, match=r"^sizes must be one number a layer"):
         plots.error_sizes([])
+
+
+@pytest.mark.parametrize("python", ["3.11", "3.13"])
+def test_what_bootstrap_installs_draws(python: str) -> None:
+    """The fixed versions to use Chainrule with have matplotlib among them, and are those that are tested, by hash."""
+    root = Path(__file__).parent.parent / "requirements"
+    run, test = (
+        dict(
+            re.findall(
+                r"^([\w.-]+==\S+) ((?:\\\n +--hash=\S+ ?)+)", (root / f"{what}-{python}.txt").read_text(), re.MULTILINE
+            )
+        )
+        for what in ("run", "test")
+    )
+    assert {"matplotlib", "pillow", "python-dateutil", "tzdata"} <= {pin.partition("==")[0] for pin in run}
+    assert run.items() <= test.items()
