@@ -77,7 +77,7 @@ GOOD_FILES = {
         [[2**53, 2**53], [-(2**53), 2.5]],
     ),
     "large numbers with an exponent": ("a,b\n1e20,1\n9007199254740993.0,2\n", [[1e20, 1], [2**53, 2]]),
-    "leading zeros": ("a,b\n007,08.5\n", [[7, 8.5]]),
+    "leading zeros": ("a,b\n-007,08.5\n", [[-7, 8.5]]),
     "comma for thousands": ('a,b\n1,2\n"1,000",2\n', [[1, 2], [1000, 2]]),
     "no-break space at the end": ("a,b\n1,2\n3\u00a0,2\n", [[1, 2], [3, 2]]),
     "UTF-16": ("a,b\n1,2\n".encode("utf-16"), [[1, 2]]),

@@ -24,6 +24,7 @@ from chainrule.network import Network
 from chainrule.notation import Array, FloatArray
 from chainrule.scores import Scored
 from chainrule.tables import BadData, Blocks, Encoding, Kind, Table, Targets, read_table, split
+from chainrule.tables.columns import ZEROS
 from chainrule.tables.encoding import Field, classes_of
 from chainrule.tables.table import listed, positions, short
 from chainrule.tables.targets import TASKS, few_values
@@ -156,11 +157,12 @@ def fit(
             search=search,
             callbacks=callbacks,
             written=_gaps_of(dialect),
+            text=text,
             **run,
         )
     read = read_table(table, text=text, dialect=dialect)
     written = ({"decimal": read.decimal} if read.decimal else {}) | _gaps_of(dialect)
-    data = _Data.of(read, target, ignore, missing, task, written)
+    data = _Data.of(read, target, ignore, missing, task, written, text)
     choices: dict[str, Any] = {"search": search, **run}
     started = time.perf_counter()
     rows = np.arange(data.rows)
@@ -229,6 +231,7 @@ def _fit_stream(
     search: float | None,
     callbacks: Sequence[Any],
     written: dict[str, Any],
+    text: Sequence[str],
     engine: str,
     seed: int,
     progress: bool | None,
@@ -284,7 +287,7 @@ def _fit_stream(
     fields = (*found.encoding.fields, *found.targets.fields)
     notes = (
         *_may_be_classes(few),
-        *_of_levels({one.name: one.levels for one in fields if one.kind == "text"}),
+        *_of_levels({one.name: one.levels for one in fields if one.kind == "text"}, text),
         f"streamed in windows of {source.window:,} rows; the penalty is chosen on {len(truth):,} of them, and the "
         "linear model is fitted to these",
     )
@@ -325,6 +328,7 @@ class _Data:
         missing: str | None,
         task: str | None,
         written: dict[str, Any],
+        text: Sequence[str],
     ) -> _Data:
         """Divide a table into inputs and targets, and refuse what cannot be trained on."""
         inputs, wanted = _parted(read.without(ignore, argument="ignore"), target)
@@ -359,7 +363,7 @@ class _Data:
             for name, kind in zip(table.names, table.kinds, strict=True)
             if kind.name == "text"
         }
-        notes += _of_levels(levels)
+        notes += _of_levels(levels, text)
         return cls(inputs, targets, targets.truth(wanted), missing, len(known) - len(wanted), tuple(notes), written)
 
     @property
@@ -465,9 +469,15 @@ def _may_be_classes(names: Sequence[str]) -> list[str]:
     ]
 
 
-def _of_levels(levels: Mapping[str, Sequence[str]]) -> list[str]:
-    """What to know of texts: marks that may mean gaps, and texts that differ by their writing alone."""
+def _of_levels(levels: Mapping[str, Sequence[str]], text: Sequence[str]) -> list[str]:
+    """What to know of texts: numbers by their zeros, marks that may mean gaps, texts that differ by their writing."""
     notes = []
+    digits = [name for name, texts in levels.items() if name not in text and all(map(str.isdigit, texts))]
+    if zeros := [name for name in digits if any(re.match(ZEROS, one) for one in levels[name])]:
+        notes.append(
+            f"whole numbers with leading zeros are taken as texts in {listed(zeros, 5)}; if they are quantities, write "
+            "them without"
+        )
     for name, texts in levels.items():
         marks = [one for one in texts if GAP.fullmatch(one)]
         if 0 < len(marks) < len(texts):

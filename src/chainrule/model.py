@@ -25,7 +25,7 @@ from chainrule.notation import Array, FloatArray
 from chainrule.scores import Scored
 from chainrule.tables import BadData, Blocks, Dialect, Encoding, Scaling, Table, Targets, open_blocks, read_table
 from chainrule.tables.encoding import Field, field_of, spec_of
-from chainrule.tables.table import listed
+from chainrule.tables.table import Text, listed
 
 
 @dataclass
@@ -308,17 +308,21 @@ class Model:
         given = dialect or Dialect()
         return replace(given, usual=usual, gaps=(*given.gaps, *gaps))
 
-    def _text(self, read: Table | Blocks) -> dict[str, tuple[str, ...]]:
-        """The columns that were texts in training, and look like something else or have too many levels now."""
+    def _text(self, read: Table | Blocks) -> dict[str, Text]:
+        """The columns that were texts in training, and look like something else or have too many levels now.
+
+        And those that were numbers and look like texts, as 007 does: False.
+        """
         if self.encoding is None or self.targets is None:
             return {}
         names = read.names if read.named or len(read.names) != len(self.names) else self.names
         texts = self.encoding.text | self.targets.text
         of_columns = zip(names, read.names, read.kinds, strict=True)
+        numbers = {one.name for one in (*self.encoding.fields, *self.targets.fields) if one.kind == "number"}
         return {
-            column: texts[name]
+            column: texts.get(name, False)
             for name, column, kind in of_columns
-            if name in texts and (kind.name != "text" or kind.problem)
+            if (name in texts and (kind.name != "text" or kind.problem)) or (name in numbers and kind.name == "text")
         }
 
     def encoded(self, read: Table, *, warn: bool = False) -> Any:

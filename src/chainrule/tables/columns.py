@@ -68,6 +68,9 @@ DATE = (
 TRUTH = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0}
 """What booleans look like in a text file, in capitals or not, if there is no other number in their column."""
 
+ZEROS = "^0+[1-9][0-9]*$"
+"""A whole number with leading zeros, such as 01067: in a column of digits alone it names something."""
+
 Where = Callable[[int], str]
 
 
@@ -143,13 +146,20 @@ def look(column: pa.ChunkedArray, *, text: Text = False, missing: Collection[str
 
 
 def decide(
-    name: str, facts: Facts, where: Where, *, text: Text = False, decimals: str = "", preferred: str = ""
+    name: str,
+    facts: Facts,
+    where: Where,
+    *,
+    text: Text = False,
+    decimals: str = "",
+    preferred: str = "",
+    quantities: bool = False,
 ) -> Reading:
     """Decide what a column is.
 
     As a `text` whose levels are given it has these, and then those others that are not too many to be told apart.
     `decimals` are the marks that numbers written as text may have, none if text is to stay text; `preferred` is the one
-    to take where both are possible, as in 1,234.
+    to take where both are possible, as in 1,234. Of `quantities` leading zeros say nothing.
     """
     say = _Sentences(name, facts, where)
     known = facts.count("known")
@@ -165,13 +175,19 @@ def decide(
     if facts.family in problems:
         return Reading(Kind("date" if facts.family == "date" else "other", problem=problems[facts.family]()))
     if facts.family == "text":
-        reading = _decide_text(facts, say, known - facts.count("mark"), decimals, preferred)
+        names = bool(decimals) and not quantities and has_zeros(facts)
+        reading = None if names else _decide_text(facts, say, known - facts.count("mark"), decimals, preferred)
         if reading is not None:
             return reading
     many = len(facts.levels) > MOST_LEVELS
     if isinstance(text, bool):
         return Reading(Kind("text", problem=say.too_many()) if many else Kind("text", tuple(sorted(facts.levels))))
     return Reading(Kind("text", (*text, *facts.levels[:MOST_LEVELS], *((REST,) if many else ()))))
+
+
+def has_zeros(facts: Facts) -> bool:
+    """Whether texts are all digits, some with leading zeros."""
+    return bool(facts.count("zeros")) and not facts.count("not digits")
 
 
 def _decide_text(facts: Facts, say: _Sentences, cells: int, decimals: str, preferred: str) -> Reading | None:
@@ -257,7 +273,8 @@ class _Sentences:
 
     def too_many(self) -> str:
         return self._must("known", f"it holds more than {MOST_LEVELS} different texts ({{what}})") + (
-            f"Leave it out {self._option('--ignore')}, or group rare texts into one first."
+            f"Leave it out {self._option('--ignore')}, or group rare texts into one first"
+            f"{', or write it without leading zeros if it counts something' if has_zeros(self.facts) else ''}."
         )
 
     def not_exact(self) -> str:
@@ -421,6 +438,8 @@ def _look_at_texts(at: Array, cells: pa.Array, family: str, missing: Collection[
         found["alike"] |= found["."] | found[","]
         masks |= {f"not {name}": ~found[name] & ~mark for name in (".", ",", "alike", "date")}
         masks["comma"] = found["comma"] & found["."]
+        masks["zeros"] = numeral & _matches(cells, ZEROS)
+        masks["not digits"] = ~_matches(cells, "^[0-9]+$") & ~mark
         masks["not boolean"] = ~_matches(cells, "(?i)^(true|false|0|1)$")
         large = numeral & _matches(cells, r"^[+-]?([0-9]{16,}|[0-9]{1,3}([.,][0-9]{3}){5,})$")
         large[large] = [_size(cell) > EXACT for cell in cells.filter(pa.array(large)).to_pylist()]

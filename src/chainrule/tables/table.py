@@ -43,7 +43,10 @@ NUMBERS = Kind()
 """Of a column of plain numbers."""
 
 Text: TypeAlias = bool | Sequence[str]
-"""Whether a column is to be text; at prediction the levels that the model knows, so that it may hold any others."""
+"""Whether a column is to be text; at prediction the levels that the model knows, so that it may hold any others.
+
+False, where it is said, makes quantities of whole numbers with leading zeros.
+"""
 
 Texts: TypeAlias = Mapping[str, Text]
 """The columns that are to be text."""

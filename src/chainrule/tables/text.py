@@ -26,7 +26,19 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TextIO, cast
 
 import numpy as np
 
-from chainrule.tables.columns import EXACT, FORMS, MISSING, Facts, Reading, Where, decide, look, stacked, values
+from chainrule.tables.columns import (
+    EXACT,
+    FORMS,
+    MISSING,
+    Facts,
+    Reading,
+    Where,
+    decide,
+    has_zeros,
+    look,
+    stacked,
+    values,
+)
 from chainrule.tables.table import (
     BadData,
     Places,
@@ -620,10 +632,13 @@ class TextFiles:
     layouts : tuple of Layout
     text : dict of int to Text
         The columns that are to be text, by their positions.
+    quantities : frozenset of int
+        Those in which leading zeros say nothing.
     """
 
     layouts: tuple[Layout, ...]
     text: Mapping[int, Text]
+    quantities: frozenset[int] = frozenset()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -703,7 +718,11 @@ def text_files(paths: Sequence[Path], dialect: Dialect | None, text: Texts) -> T
             "Write them in one way."
         )
     at = dict(zip(positions(text, layouts[0].names, paths[0].name, "text"), text.values(), strict=True))
-    return TextFiles(tuple(replace(one, decimal=marks) for one in layouts), at)
+    return TextFiles(
+        tuple(replace(one, decimal=marks) for one in layouts),
+        {j: one for j, one in at.items() if one is not False},
+        frozenset(j for j, one in at.items() if one is False),
+    )
 
 
 def survey(
@@ -737,13 +756,59 @@ def survey(
             facts[j] = one
         elif one.count("large"):  # a whole number that is rounded already, for want of being an int64
             facts[j] = replace(facts[j], tallies={**facts[j].tallies, "large": one.tallies["large"]})
+    for j, one in _names(files, read, [j for j in range(columns) if seen[j] - {pa.null()} == {pa.int64()}]).items():
+        facts[j] = one
+        mixed.add(j)
     readings = [
-        decide(name, one, where, text=files.text.get(j, False), decimals=first.decimals, preferred=first.preferred)
+        decide(
+            name,
+            one,
+            where,
+            text=files.text.get(j, False),
+            decimals=first.decimals,
+            preferred=first.preferred,
+            quantities=j in files.quantities,
+        )
         for j, (name, one) in enumerate(zip(files.names, facts, strict=True))
     ]
     if not first.decimal and any(reading.decimal == "," for reading in readings):
         files = replace(files, layouts=tuple(replace(one, decimal=",") for one in files.layouts))
     return files, readings, [pa.string() if j in mixed else _common(seen[j]) for j in range(columns)]
+
+
+def _names(files: TextFiles, read: Read, whole: Sequence[int]) -> dict[int, Facts]:
+    """Which of these columns, whole numbers to Arrow, have leading zeros, and what is known of them as texts."""
+    import pyarrow as pa
+
+    chosen = [j for j in whole if j not in files.quantities]
+    if not chosen or not any(map(_may_have_zeros, files.layouts)):
+        return {}
+    found = dict.fromkeys(chosen, Facts())
+    for table in read(dict.fromkeys(chosen, pa.string()), chosen):
+        for j, column in zip(chosen, table.columns, strict=True):
+            found[j] += look(column, missing=files.missing)
+    return {j: one for j, one in found.items() if has_zeros(one)}
+
+
+def _may_have_zeros(layout: Layout) -> bool:
+    """Whether a cell of a file begins with 0 and another digit; much faster than reading its numbers as texts."""
+    begins = np.zeros(256, dtype=bool)
+    begins[[*b'\n\r \t"', ord(layout.delimiter)]] = True
+    digit = np.zeros(256, dtype=bool)
+    digit[[*b"0123456789"]] = True
+    before = b"\n"
+    with contextlib.ExitStack() as stack:
+        if layout.encoding in {"utf-8-sig", "cp1252", "latin-1"}:
+            chunks = iter(partial(stack.enter_context(opened(layout.path)).read, PIECE), b"")
+        else:
+            chunks = pieces(layout)
+        for chunk in chunks:
+            marks = np.frombuffer(before + chunk, np.uint8)
+            zeros = np.flatnonzero(marks[1:-1] == ord("0")) + 1
+            if (begins[marks[zeros - 1]] & digit[marks[zeros + 1]]).any():
+                return True
+            before = marks[-2:].tobytes()
+    return False
 
 
 def _is_text_in_part(facts: Facts, kinds: set[Any]) -> bool:
