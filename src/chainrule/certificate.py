@@ -224,6 +224,76 @@ def check(
 
 
 @dataclass(frozen=True)
+class Slope:
+    """What an oracle says of the derivative of E by one weight, bias or input.
+
+    Attributes
+    ----------
+    oracle : str
+        "complex step" or "central differences".
+    value : float
+        The slope; on a kink the one that each f' says.
+    left, right : float
+        On both sides, the same where E does not bend.
+    uncertainty : float
+        How far off the oracle may be.
+    tolerance : float
+        The relative error of the oracle.
+    """
+
+    oracle: str
+    value: float
+    left: float
+    right: float
+    uncertainty: float
+    tolerance: float
+
+    @property
+    def kinked(self) -> bool:
+        """Whether E bends here."""
+        return max(self._slopes) - min(self._slopes) > 1e-9 * max(abs(one) for one in self._slopes)
+
+    @property
+    def lowest(self) -> float:
+        """The least slope that is right."""
+        return min(self._slopes)
+
+    @property
+    def highest(self) -> float:
+        """The largest slope that is right."""
+        return max(self._slopes)
+
+    @property
+    def _slopes(self) -> tuple[float, float, float]:
+        return self.value, self.left, self.right
+
+
+def slope(net: Network, inputs: Any, targets: Any, weights: Any, name: str) -> Slope:
+    """The derivative of E by the entry of that name, as w[1][7,3] or b[1][7], by an oracle.
+
+    For an input, as y[0][5], it is that of E_p of the only pattern.
+    """
+    case = _network_case(net, inputs, targets, weights, None, None, None, None)
+    oracle = _choose("auto", case.portable)
+    judge = _Judge(oracle, TOLERANCE[oracle], np.random.default_rng(0), EVERY_ENTRY)
+    block, *inside = (part.rstrip("]") for part in name.split("["))
+    layer, nodes = int(inside[0]), [int(n) for n in inside[1].split(",")]
+    if block == "y":
+        assert case.by_inputs is not None
+        judged, d = case.by_inputs, np.zeros_like(case.by_inputs.at)
+        d[:, nodes[0]] = 1
+    else:
+        judged, d = case.by_theta, np.zeros_like(case.by_theta.at)
+        part = next(one for one in case.blocks if one.name == f"{block}[{layer}]")
+        d[part.part.start + int(np.ravel_multi_index(nodes, part.shape))] = 1
+    found = _Slopes(*(float(np.ravel(one)[0]) for one in judge._slope(judged, d)))
+    exact = oracle == "complex step"
+    return Slope(
+        oracle, found.chosen, found.left, found.right, float(found.uncertain), 0.0 if exact else TOLERANCE[oracle]
+    )
+
+
+@dataclass(frozen=True)
 class _Block:
     name: str
     shape: tuple[int, ...]

@@ -188,6 +188,19 @@ class Network:
                 net.b[i] = biases[i - 1]
         return net
 
+    @classmethod
+    def architecture(
+        cls,
+        sizes: Sequence[int],
+        activations: str | Activation | Sequence[str | Activation] | None = None,
+        objective: str | Objective = "sse",
+        bias: bool | Sequence[bool] = True,
+    ) -> Network:
+        """The network of these sizes without θ: all is checked, nothing is stored."""
+        net = object.__new__(cls)
+        net._build(sizes, activations, objective, bias, 0.0, 0.0, False)
+        return net
+
     # --- parameters ------------------------------------------------------------------------------
 
     @property
