@@ -19,6 +19,9 @@ from chainrule.derivation.terms import D, Term, substituted
 from chainrule.network import Network
 
 if TYPE_CHECKING:
+    from chainrule.derivation.costs import Costs, Paths
+    from chainrule.derivation.exact import ExactVerification
+    from chainrule.derivation.prove import Proof
     from chainrule.derivation.verify import Verification
 
 GRANULARITIES = ("paper", "full", "pedantic")
@@ -151,6 +154,30 @@ class Derivation:
 
         return verify(self, net if net is not None else self.net, inputs, targets, **how)
 
+    def verify_exact(self, seed: int = 0) -> ExactVerification:
+        """Evaluate every line in fractions: see :func:`chainrule.derivation.exact.verify_exact`."""
+        from chainrule.derivation.exact import verify_exact
+
+        return verify_exact(self, seed)
+
+    def prove(self, narrow: int = 2) -> Proof:
+        """Prove every line on a narrow copy: see :func:`chainrule.derivation.prove.prove`."""
+        from chainrule.derivation.prove import prove
+
+        return prove(self, narrow)
+
+    def cost(self, patterns: int = 1, counted: bool = False) -> Costs:
+        """Count the multiplications of every line: see :func:`chainrule.derivation.costs.cost`."""
+        from chainrule.derivation.costs import cost
+
+        return cost(self, patterns, counted)
+
+    def paths(self, net: Network | None = None, inputs: Any = None, targets: Any = None, **how: Any) -> Paths:
+        """Sum over paths, the largest listed: see :func:`chainrule.derivation.costs.paths`."""
+        from chainrule.derivation.costs import paths
+
+        return paths(self, net if net is not None else self.net, inputs, targets, **how)
+
 
 def derive(
     network: Network | Sequence[int],
@@ -197,14 +224,19 @@ def derive(
     if granularity not in GRANULARITIES:
         raise ValueError(f"granularity must be 'paper', 'full' or 'pedantic'; got {granularity!r}. Choose one of them.")
     problem = problem_of(network, wrt, objective=objective, output=output, bias=bias, l2=l2, patterns=patterns)
+    return Derivation(
+        problem, granularity, steps_of(problem, granularity), network if isinstance(network, Network) else None
+    )
+
+
+def steps_of(problem: Problem, granularity: str) -> tuple[Step, ...]:
+    """The steps of a problem, numbered."""
     steps = _every_move(problem)
     if granularity != "pedantic":
         steps = _merged(problem, steps)
     if granularity == "paper":
         steps = _folded(problem, steps)
-    return Derivation(
-        problem, granularity, _numbered(problem, steps), network if isinstance(network, Network) else None
-    )
+    return _numbered(problem, steps)
 
 
 # --- from the moves to the steps -------------------------------------------------------------------------------------
