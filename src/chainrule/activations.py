@@ -243,6 +243,7 @@ def _sech_squared(x: Array, p: Primitives) -> Array:
 
 def _exp_of_square(x: Array, c: float, p: Primitives) -> Array:
     """exp(-c x^2) for c = 1 or 1/2 without the error of x^2: its head is short enough to be squared exactly."""
+    x = p.abs(x)  # so that head is 0 around 0, where derivatives of the factors would cancel
     head = p.floor(x * 64) / 64
     return p.exp(-c * head * head) * p.exp(-c * (x - head) * (x + head))
 

@@ -357,6 +357,8 @@ def _let_be(problem: Problem, line: Term) -> Move | None:
     focus, prefix = _core(problem, line)
     factors = _factors(focus)[len(prefix) :]
     outer = factors[0] if len(factors) == 1 and isinstance(factors[0], Sum) else None
+    if problem.spreads(problem.target.layer) and problem.target.letter == "b":
+        outer = None  # a sum that is left here belongs to the one error term
     if outer and isinstance(outer.body, Sum):
         return _of_sums_in_a_row(outer, outer.body)
     first, *rest = _factors(outer.body) if outer else factors
