@@ -470,7 +470,7 @@ def _as_floats(name: str, values: Any, net: Network) -> Array:
         array = np.asarray(values)
         kind = array.dtype.kind
         if kind in "biufc" or kind == "O":
-            wanted = array.dtype if kind == "c" else net.dtype if net.dtype.kind == "f" else np.dtype("float64")
+            wanted = array.dtype if kind == "c" else net.dtype if net.dtype.kind in "fO" else np.dtype("float64")
             with np.errstate(over="ignore"):
                 return np.ascontiguousarray(array, dtype=wanted)
     except (TypeError, ValueError):
