@@ -134,7 +134,8 @@ class Evaluator:
     def _worked_out(self, term: Term, tangent: bool) -> Over | None:
         key = (id(term), tangent)
         if key not in self._known:  # the term is kept with it, so that its id stays its own
-            self._known[key] = term, (self._tangent(term) if tangent else self._value(term))
+            found = self._tangent(term) if tangent else self._value(term)  # NumPy leaves a lone Fraction bare
+            self._known[key] = term, found and Over(np.asarray(found.array), found.letters)
         return self._known[key][1]
 
     def _value(self, term: Term) -> Over:  # noqa: PLR0911  one case a kind of term
@@ -209,7 +210,8 @@ class Evaluator:
                 found = self._worked_out(body, tangent=True)
                 return None if found is None else _summed(self._over(found, index), index)
             case Log(inside):
-                return self._times(self._worked_out(inside, tangent=True), Quotient(Number(1), inside))
+                d = self._times(self._worked_out(inside, tangent=True), Quotient(Number(1), inside))
+                return d and combined(_where_log_is, d, self.plain.value(inside))
             case Square(inside):
                 return self._times(self._worked_out(inside, tangent=True), Number(2), inside)
             case Product(factors):
@@ -310,6 +312,11 @@ def combined(function: Any, *parts: Over) -> Over:
         array = function(_spread(array, letters, union), _spread(other, of_other, union))
         letters = union
     return Over(np.asarray(array), letters)
+
+
+def _where_log_is(slope: Array, inside: Array) -> Array:
+    """The slope of a logarithm, which has none of a negative number, although 1/x does."""
+    return np.where(inside < 0, np.nan, slope)
 
 
 def _spread(array: Array, letters: tuple[Letter, ...], union: tuple[Letter, ...]) -> Array:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from chainrule.derivation.problem import Problem, problem_of
 from chainrule.derivation.rules import Let, Said, next_move
-from chainrule.derivation.terms import D, Term, substituted
+from chainrule.derivation.terms import D, IllFormed, Term, substituted
 from chainrule.network import Network
 
 if TYPE_CHECKING:
@@ -82,6 +82,14 @@ class Step:
     as_in: int | None = None
     repeats: tuple[int, int, int] | None = None
     group: tuple[str, int] = ("", 0)
+
+    def __post_init__(self) -> None:
+        for term, bound in ((self.line, frozenset()), *((meaning, e.free) for e, meaning in self.lets)):
+            free = sorted(letter.name for letter in term.free - bound)
+            if free:
+                raise IllFormed(
+                    f"a line must sum over each of its indices; got {free[0]} without a sum. Write the sum."
+                )
 
     @property
     def title(self) -> str:

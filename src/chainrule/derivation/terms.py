@@ -52,11 +52,14 @@ class Term:
         The indices in it that no sum in it runs over.
     pending : bool
         Whether a ∂ is in it.
+    settled : bool
+        Whether a derivative that has been worked out is in it: an f' or an error term.
     """
 
     parts: tuple[Term, ...] = field(init=False, repr=False, compare=False)
     free: frozenset[Letter] = field(init=False, repr=False, compare=False)
     pending: bool = field(init=False, repr=False, compare=False)
+    settled: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         parts = self._made_of()
@@ -64,6 +67,7 @@ class Term:
         set_once(self, "parts", parts)
         set_once(self, "free", frozenset().union(*[part.free for part in parts]))
         set_once(self, "pending", any(part.pending for part in parts))
+        set_once(self, "settled", any(part.settled for part in parts))
         self._check()
 
     def _made_of(self) -> tuple[Term, ...]:
@@ -124,6 +128,7 @@ class Reference(Term):
         indices = (*self.nodes, *([self.pattern] if self.pattern else []))
         super().__post_init__()
         object.__setattr__(self, "free", frozenset(one for one in indices if isinstance(one, Letter)))
+        object.__setattr__(self, "settled", self.letter == "e")
 
     def _check(self) -> None:
         layers = {"w": (self.layer, self.layer - 1), "s": ()}.get(self.letter, (self.layer,))
@@ -149,6 +154,10 @@ class Apply(Term):
     layer: int
     argument: Term
     primed: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "settled", self.primed)
 
     def of(self, *parts: Term) -> Term:
         """The same function of another argument."""
@@ -317,8 +326,9 @@ class D(Term):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.term.pending:
-            raise IllFormed("a ∂ must stand before a term without a ∂. Nothing here is differentiated twice.")
+        if self.term.pending or self.term.settled:
+            got = "a ∂" if self.term.pending else "an f' or an error term"
+            raise IllFormed(f"a ∂ must stand before what has no derivative in it; got {got}. Differentiate only once.")
         object.__setattr__(self, "pending", True)
 
 

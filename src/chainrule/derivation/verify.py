@@ -178,7 +178,11 @@ def verify(
     """
     others = [
         _verified(
-            derivation, *example(derivation.problem, seed), tolerance=tolerance, network=f"random network {seed + 1}"
+            derivation,
+            *example(derivation.problem, seed),
+            tolerance=tolerance,
+            network=f"random network {seed + 1}",
+            finite=True,
         )
         for seed in range(max(generic, 0 if inputs is not None else 1))
     ]
@@ -292,21 +296,25 @@ def _verified(
     error_terms: Any = None,
     tolerance: float,
     network: str,
+    finite: bool = False,
 ) -> Verification:
     problem = derivation.problem
     values = values_of(problem, net, inputs, targets, weights, trace, error_terms)
     with np.errstate(all="ignore"):  # what is not finite is said
         slope = certificate.slope(net, inputs, targets, weights, problem.name)
         oracle = Oracle(slope.oracle, slope.value, slope.left, slope.right, slope.kinked)
-        lines = Judge(values, tolerance).lines(derivation.steps, slope)
+        lines = Judge(values, tolerance, finite).lines(derivation.steps, slope)
     return Verification(all(line.ok for line in lines), tuple(lines), oracle, network)
 
 
 class Judge:
-    """Compares lines, foci and error terms on the same numbers."""
+    """Compares lines, foci and error terms on the same numbers.
 
-    def __init__(self, values: Values, tolerance: float = TOLERANCE) -> None:
-        self.tolerance = tolerance
+    What is not finite is lost in rounding, as 0 · log 0 where outputs are saturated; with finite=True it is wrong.
+    """
+
+    def __init__(self, values: Values, tolerance: float = TOLERANCE, finite: bool = False) -> None:
+        self.tolerance, self.finite = tolerance, finite
         self.values, self.plain = values, Evaluator(values)
         self._sizes: Evaluator | None = None
         self.rounding = ROUNDINGS * values.problem.L * float(np.finfo(float).eps)
@@ -346,7 +354,7 @@ class Judge:
 
     def _is_rounding(self, off: Any, *terms: Term) -> bool:
         size = max(float(np.max(self.size(term).array)) for term in terms)
-        return bool(not np.isfinite(size) or off <= self.rounding * size)
+        return bool(off <= self.rounding * size) if np.isfinite(size) else not self.finite
 
     def _differs(self, step: Step) -> str:
         """The error term that is not what it is said to be, or the place where the focus and its replacement differ."""
@@ -377,7 +385,8 @@ class Judge:
             return None
         for term in (one, other):
             size, _ = _aligned(self.size(term), left)
-            room = np.maximum(room, np.where(np.isfinite(size.array), self.rounding * size.array, np.inf))
+            lost = 0.0 if self.finite else np.inf
+            room = np.maximum(room, np.where(np.isfinite(size.array), self.rounding * size.array, lost))
         beyond = np.where(np.isnan(off), np.where(np.isinf(room), 0.0, np.inf), off - room)
         if not (beyond > 0).any():
             return None
