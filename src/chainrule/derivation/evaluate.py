@@ -21,6 +21,7 @@ from chainrule.derivation.terms import (
     Apply,
     D,
     Difference,
+    IllFormed,
     Index,
     Letter,
     Log,
@@ -148,6 +149,7 @@ class Evaluator:
             case Reference():
                 return self._sized(self._entries(getattr(values, term.letter), term))
             case Apply(layer, Reference() as x, primed):
+                self._entries(values.x, x)
                 f = values.f[layer]
                 return self._sized(_picked((f.f_prime if primed else f)(values.x[layer]), x))
             case Same(left, right):
@@ -170,7 +172,7 @@ class Evaluator:
             case Square():
                 return Over(parts[0].array * parts[0].array, parts[0].letters)
             case Sum(index=index):
-                return _summed(parts[0], index)
+                return _summed(self._over(parts[0], index), index)
             case Quotient():
                 return self._quotient(term, *parts)
         assert isinstance(term, Log)
@@ -246,7 +248,14 @@ class Evaluator:
         return _picked(unit, term)
 
     def _entries(self, arrays: Sequence[Array], term: Reference) -> Over:
-        array = arrays if term.letter in "ts" else arrays[term.layer]
+        L = self.values.problem.L
+        there = term.layer == L if term.letter == "t" else term.layer <= L
+        array = None if not there else arrays if term.letter in "ts" else arrays[term.layer]
+        if array is None:
+            raise IllFormed(
+                f"a line must be about what the network has; got {term.letter} of layer {term.layer}. It has layers 1 to "
+                f"{L}, targets of the last, and biases where they were asked for."
+            )
         if term.letter in "xyet" and term.pattern is None:
             array = array[0]
         return _picked(array, term)
@@ -257,7 +266,7 @@ class Evaluator:
         return _picked_by(eye, (left, right))
 
     def _over(self, found: Over, index: Letter) -> Over:
-        """A tangent that is the same for every node is repeated, so that it can be summed."""
+        """A tangent that is the same for every node, as 0 is, is repeated, so that it can be summed."""
         if index in found.letters:
             return found
         size = len(self.values.s) if index.layer == PATTERNS else self.values.problem.sizes[index.layer]

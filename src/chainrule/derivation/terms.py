@@ -140,7 +140,8 @@ class Reference(Term):
                 f"{', '.join(str(one.layer) for one in self.nodes) or 'none'}. Use an index of the right layer."
             )
         of_patterns = self.pattern is not None and self.pattern.layer == PATTERNS
-        if (self.pattern is not None and not of_patterns) or (of_patterns and self.letter in "wb"):
+        bare = self.pattern is None and self.letter == "s"
+        if (self.pattern is not None and not of_patterns) or (of_patterns and self.letter in "wb") or bare:
             raise IllFormed(
                 f"{self.letter} must have {'no pattern' if self.letter in 'wb' else 'an index over patterns'}; got "
                 f"{self.pattern}. Only x, y, e, t and s belong to a pattern."
@@ -280,9 +281,9 @@ class Same(Term):
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "free", frozenset(one for one in (self.left, self.right) if isinstance(one, Letter)))
-        if self.left.layer != self.right.layer:
+        if self.left.layer != self.right.layer or (self.left == self.right and self.free):
             raise IllFormed(
-                f"[{self.left} = {self.right}] must compare two nodes of one layer. Use indices of one layer."
+                f"[{self.left} = {self.right}] must compare two nodes of one layer. Use two indices of one layer."
             )
 
 
