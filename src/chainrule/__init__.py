@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from chainrule.backprop import jacobian as jacobian
     from chainrule.backprop import update as update
     from chainrule.certificate import check as check
+    from chainrule.derivation.steps import derive as derive
     from chainrule.model import Model as Model
     from chainrule.model import load as load
     from chainrule.model import save as save
@@ -36,6 +37,7 @@ _HOME = {
     "Objective": "objective",
     "WorseThanConstant": "training.loop",
     "check": "certificate",
+    "derive": "derivation.steps",
     "error": "backprop",
     "error_terms": "backprop",
     "forward": "backprop",

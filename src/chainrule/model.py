@@ -433,6 +433,26 @@ class Model:
             raise BadData("targets must be known in some rows; got none. Pass a table with the truth.")
         return check(self.network, y_0[known], t[known])
 
+    def one_pattern(self, table: Any, row: int) -> tuple[FloatArray, FloatArray]:
+        """Inputs (1, inputs) and targets (1, outputs) of one row of a table, counted as messages do.
+
+        Raises
+        ------
+        BadData
+            If there is no such row, or it knows no target.
+        """
+        read = self.read(table)
+        n = row - read.first_row
+        if not 0 <= n < len(read):
+            raise BadData(
+                f"row must be one of {read.origin}, {read.first_row} to {len(read) - 1 + read.first_row}; got "
+                f"{row}. Choose another."
+            )
+        y_0, t = self.patterns(read.take(np.array([n])))
+        if np.isnan(t).all():
+            raise BadData(f"row must be one with a known target; got {read.where(n)}. Choose another.")
+        return y_0, t
+
     def pattern(self, table: Any, row: int) -> dict[str, Any]:
         """Back-propagation of one row of a table, as plain data, in the paper's letters and as the network sees it.
 
@@ -447,16 +467,7 @@ class Model:
             "E_p"; "layers": for each layer lists x, y, e over its nodes, and d, the derivative of E_p by each input, in
             layer 0, and t in the last; "gradients": for each layer from 1 lists w (nodes, nodes before) and b.
         """
-        read = self.read(table)
-        n = row - read.first_row
-        if not 0 <= n < len(read):
-            raise BadData(
-                f"row must be one of {read.origin}, {read.first_row} to {len(read) - 1 + read.first_row}; got "
-                f"{row}. Choose another."
-            )
-        y_0, t = self.patterns(read.take(np.array([n])))
-        if np.isnan(t).all():
-            raise BadData(f"row must be one with a known target; got {read.where(n)}. Choose another.")
+        y_0, t = self.one_pattern(table, row)
         net = self.network
         trace = forward(net, y_0)
         e = error_terms(net, trace, t)
