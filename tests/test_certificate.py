@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import hypothesis.strategies as st
@@ -27,6 +27,7 @@ from chainrule import (
     input_gradient,
     train,
 )
+from chainrule.certificate import _Judged
 from chainrule.network import Gradient
 from chainrule.oracles import central_difference, complex_step
 from random_networks import PAIRS, random_case
@@ -659,6 +660,58 @@ def test_exact_fit_is_not_accused(goal: str) -> None:
             assert bool(certificate.kinks) == (goal == "absolute")
         off = 1.01 if goal == "absolute" else 1e-6
         assert not check(net, inputs, targets, gradient=spoiled("b[2]", 0, off, net.theta)).ok
+
+
+def exact_fits(output: str, seeds: range) -> Iterator[tuple[Network, np.ndarray, np.ndarray]]:
+    """Counts that are the outputs to the bit, so that E, a sum of terms of the size of 1, is 0: small, usual and
+    saturating inputs, with a pattern of zeros.
+    """
+    for seed in seeds:
+        net = Network([3, 4, 2], activations=["tanh", output], objective="poisson", seed=seed)
+        inputs = patterns(net, seed=seed)[0] * 10.0 ** (seed % 4 - 2)
+        inputs[0] *= seed % 3 > 0
+        yield net, inputs, forward(net, inputs).y[-1]
+
+
+@pytest.mark.parametrize("output", ["exp", "softplus"])
+def test_rounding_of_an_exact_fit_is_neither_kink_nor_error(output: str) -> None:
+    """Where E is 0 because its terms cancel, differences hold their rounding and nothing else. By differences too, an
+    error of a millionth is still refused, by θ and by the inputs.
+    """
+    for net, inputs, targets in exact_fits(output, range(12)):
+        arguments: Any = (net, inputs, targets)
+        certificate = check(*arguments, oracle="central differences")
+        assert certificate.ok, str(certificate)
+        assert not certificate.kinks
+        wrong = check(*arguments, oracle="central differences", gradient=spoiled("w[1]", (1, 2), 1e-6, net.theta))
+        assert [block.name for block in wrong.blocks if not block.ok] == ["w[1]"]
+    wrong = check(
+        *arguments, oracle="central differences", input_gradient=lambda net, inputs, t: np.full_like(inputs, 1e-6)
+    )
+    assert [block.name for block in wrong.blocks if not block.ok] == ["y[0]"]
+
+
+@pytest.mark.parametrize("output", ["exp", "softplus"])
+def test_rounding_of_an_exact_fit_would_be_accused_if_it_were_not_measured(output: str) -> None:
+    """The twin of the claim above: with the rounding of E's value alone, which is 0, some of the same fits have kinks
+    or fail.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_Judged, "noise", 0.0)
+        found = [check(*case, oracle="central differences") for case in exact_fits(output, range(12))]
+    assert any(one.kinks or not one.ok for one in found)
+
+
+@pytest.mark.parametrize("scale", [1e-2, 1.0, 10.0])
+def test_kinks_are_found_at_an_exact_fit(scale: float) -> None:
+    """The same places under the absolute error are kinks, where the slope by an output's bias goes from -1 to 1."""
+    net = Network([3, 4, 2], objective="absolute", seed=1)
+    inputs = scale * patterns(net)[0]
+    certificate = check(net, inputs, forward(net, inputs).y[-1], oracle="central differences")
+    assert certificate.ok
+    kinks = {kink.name: (kink.left, kink.right) for kink in certificate.kinks}
+    for name in ("b[2][0]", "b[2][1]"):
+        np.testing.assert_allclose(kinks[name], (-1, 1), rtol=1e-6)
 
 
 def test_network_of_zeros_and_dead_network_are_not_accused() -> None:

@@ -30,6 +30,12 @@ UNDERFLOW = float(np.finfo(float).tiny) / TINY_STEP
 CLOSE = 1e-13
 """Net values and residuals this near to a kink, beside the numbers they are made from, are on it but for rounding."""
 
+CLOSE_BY = 1e-2
+"""How far off, beside their size, the numbers are at which the rounding of E is measured."""
+
+MANY = 1024
+"""Ulps that they move by, so that every rounding is another, and yet E goes straight but for its rounding."""
+
 EVERY_ENTRY = 2_000
 """Networks with more parameters than this are checked by directions and a selection of their entries."""
 
@@ -326,17 +332,36 @@ class _Judged:
     at: FloatArray
     shaken: Callable[[FloatArray, np.random.Generator], FloatArray]  # g when all it is made from moves by one ulp
     on_kinks: Sequence[Function] = ()  # E held on its kinks, and E continued as each f' says
+    whole: tuple[Function, FloatArray] | None = None  # E as a function of more than the place, to see its rounding
+
+    @cached_property
+    def _beside(self) -> Array:
+        """E at a few places close by, each as it is and with every number moved up or down by many ulps, and back.
+
+        Not at the place itself, where what E is subtracted from may cancel to the bit, as in an exact fit.
+        """
+        E, here = self.whole or (self.E, self.at)
+        random, size = np.random.default_rng(0), np.abs(here)
+        size = np.where(size > 0, size, size.mean() or 1.0)
+        found = []
+        for _ in range(10):
+            place = here + CLOSE_BY * size * random.standard_normal(size.shape)
+            d = MANY * np.finfo(float).eps * place * random.choice([-1.0, 1.0], size=size.shape)
+            found.append([np.real(E(at)) for at in (place - d, place, place + d)])
+        return np.moveaxis(np.array(found), 1, 0)
 
     @cached_property
     def noise(self) -> Array:
-        """How E varies when every number it is made from moves by one ulp."""
-        random = np.random.default_rng(0)
-        return np.ptp([np.real(self.E(_ulp(self.at, random))) for _ in range(5)], axis=0)
+        """How E varies when every number it is made from moves by one ulp: what it does, and what its rounding does."""
+        below, middle, above = self._beside
+        moved = np.abs(above - below) / MANY + np.abs(above - 2 * middle + below)
+        return np.max(moved, axis=0, where=np.isfinite(moved), initial=0.0)
 
     @cached_property
     def largest(self) -> float:
-        """The largest E, by which it is judged whether an oracle can be sure."""
-        return float(np.max(np.abs(np.real(self.E(self.at)))))
+        """The largest E here and close by, by which it is judged whether an oracle can be sure."""
+        here, beside = np.abs(np.real(self.E(self.at))), np.abs(self._beside)
+        return float(max(np.max(here), np.max(beside, where=np.isfinite(beside), initial=0.0)))
 
 
 @dataclass(frozen=True)
@@ -403,6 +428,12 @@ def _network_case(
                 net.replace(_ulp(net.theta, random)), _ulp(y_0, random), _ulp(t, random)
             ),
             on_kinks=[E_p_of(held) for held in bent],
+            whole=(
+                lambda whole: _E_p_of_page(
+                    net.replace(whole[: net.theta.size]), whole[net.theta.size :].reshape(y_0.shape), t
+                ),
+                np.concatenate([net.theta, y_0.ravel()]),
+            ),
         ),
     )
 
