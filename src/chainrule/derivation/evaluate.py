@@ -253,8 +253,8 @@ class Evaluator:
         array = None if not there else arrays if term.letter in "ts" else arrays[term.layer]
         if array is None:
             raise IllFormed(
-                f"a line must be about what the network has; got {term.letter} of layer {term.layer}. It has layers 1 to "
-                f"{L}, targets of the last, and biases where they were asked for."
+                f"a line must be about what the network has; got {term.letter} of layer {term.layer}. It has layers 1 "
+                f"to {L}, targets of the last, and biases where they were asked for."
             )
         if term.letter in "xyet" and term.pattern is None:
             array = array[0]

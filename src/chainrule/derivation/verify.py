@@ -331,7 +331,8 @@ class Judge:
         for step in steps[1:]:
             value = float(self.plain.number(step.line))
             off = abs(value - first)
-            ok = off <= self.tolerance * max(abs(value), abs(first)) or self._is_rounding(off, step.line, steps[0].line)
+            close = off <= self.tolerance * max(abs(value), abs(first)) < np.inf
+            ok = close or self._is_rounding(off, step.line, steps[0].line)
             differs = self._differs(step)
             if not ok and not differs:
                 differs = "The line is not what the reason says."
@@ -341,7 +342,7 @@ class Judge:
     def _first(self, step: Step, value: float, slope: certificate.Slope) -> Line:
         outside = max(slope.lowest - value, value - slope.highest, 0.0)
         room = max(self.tolerance, slope.tolerance) * max(abs(value), abs(slope.value)) + slope.uncertainty
-        ok = outside <= room or self._is_rounding(outside, step.line, step.line)
+        ok = outside <= room < np.inf or self._is_rounding(outside, step.line, step.line)
         expected = slope.value if not slope.kinked else min(max(value, slope.lowest), slope.highest)
         return Line(
             1,
@@ -381,8 +382,9 @@ class Judge:
         left, right = _aligned(self.plain.value(one), self.plain.value(other))
         off = np.abs(left.array - right.array)
         room = self.tolerance * np.maximum(np.abs(left.array), np.abs(right.array))
-        if (off <= room).all():
+        if (off <= room).all() and np.isfinite(room).all():
             return None
+        room = np.where(np.isfinite(room), room, 0.0)
         for term in (one, other):
             size, _ = _aligned(self.size(term), left)
             lost = 0.0 if self.finite else np.inf
