@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-VERBS = ("train", "predict", "evaluate", "check", "inspect", "derive", "doctor", "completion")
+VERBS = ("train", "predict", "evaluate", "check", "inspect", "derive", "grade", "doctor", "completion")
 
 
 class Verbs(click.Group):
