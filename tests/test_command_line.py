@@ -1245,7 +1245,9 @@ def test_train_on_an_unusual_table(case: str, run: Run, tmp_path: Path, monkeypa
     assert done.code == 0
     assert_tidy(done.out)
     for line in done.err.splitlines():
-        assert re.match(r"Warning: ([Tt]he (network|targets|table) must |the network predicts t worse)", line)
+        assert re.match(
+            r"Warning: ((The network|(the )?(targets?|table)|inputs) must|the network predicts t worse) ", line
+        )
     assert "must" not in done.out
     table = pd.read_csv("t.csv", encoding="latin-1")
     known = table["t"].notna()
@@ -1570,6 +1572,38 @@ def test_warnings_are_one_line_each(run: Run, here: Path) -> None:
         assert second == "Warning: the network predicts target worse than a constant does on the held-out rows."
         assert "Warning" not in done.out
     strict(done.out)
+
+
+NUMBERS = np.random.default_rng(0).normal(size=200)
+GAPPED = np.where(NUMBERS > 0.8, np.nan, 5.0)
+STILL: dict[str, tuple[dict[str, Any], list[str], str]] = {
+    "inputs": ({"a": 5, "b": "x", "y": NUMBERS}, ["y"], "inputs must vary for a network to be of use; got 'a', 'b' "),
+    "one input of two": ({"a": 5, "b": NUMBERS, "y": 1 + NUMBERS}, ["y"], ""),
+    "a target": ({"a": NUMBERS, "y": 2.5}, ["y"], "target must vary for a network to be of use; got 'y' with"),
+    "one target of two": ({"a": NUMBERS, "y": 2.5, "z": NUMBERS}, ["y", "z"], "target must vary for a network to"),
+    "gaps between inputs": ({"a": GAPPED, "y": NUMBERS + 2 * np.isnan(GAPPED)}, ["y"], ""),
+    "gaps between targets": ({"a": NUMBERS, "y": GAPPED}, ["y"], "target must vary for a network to be of use;"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["in memory", "streamed"])
+@pytest.mark.parametrize("case", STILL)
+def test_what_does_not_vary_is_named(case: str, stream: bool, run: Run, here: Path) -> None:
+    """Where all inputs or a target are the same in all rows trained on, one sentence says so, and the target is not
+    compared with a constant. A gap between inputs is marked, and so a difference; one between targets is none.
+    """
+    columns, targets, said = STILL[case]
+    pd.DataFrame(columns, index=range(len(NUMBERS))).to_csv("still.csv", index=False)
+    options = [part for name in targets for part in ("-t", name)] + ["--missing", "mean", *FAST]
+    done = run("train", "still.csv", *options, *(["--stream"] if stream else []))
+    assert done.code == 0, done.err
+    if said:
+        (line,) = done.err.splitlines()
+        assert line.startswith(f"Warning: {said}")
+        assert "with the same value in all rows trained on. " in line
+        assert "does better on y" not in done.out
+    else:
+        assert done.err == ""
 
 
 def test_a_linear_model_that_is_better_is_said(run: Run, here: Path) -> None:

@@ -74,6 +74,9 @@ class Report:
         What a user should know of the table and of the figures.
     seconds : float
         That all the trainings took.
+    still : tuple of str
+        The targets of which no network can learn anything: those that do not vary in the rows trained on, or all if no
+        input does.
     """
 
     rows: Mapping[str, int]
@@ -87,6 +90,7 @@ class Report:
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
     seconds: float
+    still: tuple[str, ...] = ()
 
     @property
     def history(self) -> History:
@@ -186,6 +190,7 @@ def fit(
         }
         model.fitted = _as_fitted(read.origin, counts, refit, choice, seed) | written
         some = seen[:CERTIFIED]
+        still, why = data.still(rows if whole else seen)
         model.report = Report(
             rows=counts,
             scores=scores.mean([scored for scored, _ in judged]) if judged else {},
@@ -198,13 +203,14 @@ def fit(
             notes=data.notes,
             warnings=_few(data.rows),
             seconds=time.perf_counter() - started,
+            still=still,
         )
     except KeyboardInterrupt:  # the model is whole, but not judged
         interrupted = Interrupted(model.network, choice.history)
         interrupted.model = replace(model, fitted={"interrupted": True, **written})
         raise interrupted from None
-    if choice.history.warning:
-        warnings.warn(choice.history.warning, WorseThanConstant, stacklevel=3)
+    if why := why or choice.history.warning:
+        warnings.warn(why, WorseThanConstant, stacklevel=3)
     return model
 
 
@@ -277,8 +283,9 @@ def _fit_stream(
         raise
     choice = replace(choice, settings=settings, network=network, history=history, stopping=len(wanted))
     seconds = time.perf_counter() - started
-    if history.warning:
-        warnings.warn(history.warning, WorseThanConstant, stacklevel=4)
+    still, why = _still(found.still, found.encoding.names, names)
+    if why := why or history.warning:
+        warnings.warn(why, WorseThanConstant, stacklevel=4)
     model.network, model.fitted = network, _as_fitted(blocks.origin, found.rows, False, choice, seed) | written
     new, unseen = found.held_out
     scored, said = model.compared(y_0, truth, new, unseen) if len(unseen) else ({}, unseen)
@@ -303,6 +310,7 @@ def _fit_stream(
         notes=notes,
         warnings=_few(blocks.rows),
         seconds=seconds,
+        still=still,
     )
     return model
 
@@ -365,6 +373,14 @@ class _Data:
         }
         notes += _of_levels(levels, text)
         return cls(inputs, targets, targets.truth(wanted), missing, len(known) - len(wanted), tuple(notes), written)
+
+    def still(self, rows: Array) -> tuple[tuple[str, ...], str]:
+        """The targets of which nothing can be learned from these rows, and why."""
+        of_targets = dict(zip(self.targets.names, self.truth[rows].T, strict=True))
+        of_inputs = {} if self.inputs.sparse else dict(zip(self.inputs.names, self.inputs.values[rows].T, strict=True))
+        still = [name for name, values in of_targets.items() if not _varies(values, gaps=False)]
+        still += [name for name, values in of_inputs.items() if not _varies(values, gaps=True)]
+        return _still(still, self.inputs.names, self.targets.names)
 
     @property
     def rows(self) -> int:
@@ -467,6 +483,27 @@ def _may_be_classes(names: Sequence[str]) -> list[str]:
         "'classification' (--task classification)"
         for name in names
     ]
+
+
+def _varies(values: FloatArray, gaps: bool) -> bool:
+    """Whether a column is not the same in every row; with or without regard to gaps."""
+    known = values[~np.isnan(values)]
+    return bool(known.size and ((gaps and known.size < values.size) or known.min() < known.max()))
+
+
+def _still(columns: Sequence[str], inputs: Sequence[str], targets: Sequence[str]) -> tuple[tuple[str, ...], str]:
+    """Given the columns that do not vary, the targets of which nothing can be learned, and why not."""
+    if inputs and set(inputs) <= set(columns):
+        return tuple(targets), _must_vary("inputs", inputs, "Add columns that tell one row from another.")
+    still = tuple(name for name in targets if name in columns)
+    return still, _must_vary("target", still, "Choose another target, or add rows.") if still else ""
+
+
+def _must_vary(what: str, names: Sequence[str], cure: str) -> str:
+    return (
+        f"{what} must vary for a network to be of use; got {listed(names, 5)} with the same value in all rows trained "
+        f"on. {cure}"
+    )
 
 
 def _of_levels(levels: Mapping[str, Sequence[str]], text: Sequence[str]) -> list[str]:

@@ -71,8 +71,15 @@ class _Column:
 
     def sd(self, rows: int) -> float:
         """The standard deviation of its numbers, with the mean in the rows that lack one; 1 if it is constant."""
-        spread = self.scale * float(np.sqrt(self.of_scaled[1] / max(rows, 1)))
-        return spread if spread > np.finfo(np.float64).eps * abs(self.mean) else 1.0
+        return 1.0 if self.still else self._spread(rows)
+
+    def _spread(self, rows: int) -> float:
+        return self.scale * float(np.sqrt(self.of_scaled[1] / max(rows, 1)))
+
+    @property
+    def still(self) -> bool:
+        """Whether its numbers, or the positions of its texts, are the same in all rows trained on that know them."""
+        return bool(self._spread(self.known) <= np.finfo(np.float64).eps * abs(self.mean))
 
     def add(self, values: FloatArray, kind: Kind, trained: Array) -> None:
         """Take in a piece; its levels are noted of all rows, the rest of those that are trained on."""
@@ -112,6 +119,8 @@ class Survey:
     rows : dict of str to int
         "trained", "stopping", "held_out", "without_target".
     held_out, stopping, excerpt : tuple (encoded inputs, targets in their own terms)
+    still : tuple of str
+        The columns that do not vary in the rows trained on.
     """
 
     encoding: Encoding
@@ -121,6 +130,7 @@ class Survey:
     held_out: tuple[FloatArray, FloatArray]
     stopping: tuple[FloatArray, FloatArray]
     excerpt: tuple[FloatArray, FloatArray]
+    still: tuple[str, ...]
 
 
 def large_table(table: Any, stream: bool | None, **how: Any) -> Blocks | None:
@@ -231,7 +241,7 @@ def survey(
         )
     )
     of_targets = _targets(target, found, task)
-    parts = [_encoded(kept[which], encoding, of_targets) for which in (HELD_OUT, STOPPING, EXCERPT)]
+    unseen, apart, excerpt = (_encoded(kept[which], encoding, of_targets) for which in (HELD_OUT, STOPPING, EXCERPT))
     return Survey(
         encoding,
         _scaling(encoding, found, trained_rows),
@@ -242,7 +252,10 @@ def survey(
             "held_out": counts[HELD_OUT],
             "without_target": blocks.rows - known_rows,
         },
-        *parts,
+        unseen,
+        apart,
+        excerpt,
+        tuple(name for name, one in found.items() if one.still and (not one.known or not gaps.get(name))),
     )
 
 

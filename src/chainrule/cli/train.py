@@ -281,7 +281,7 @@ def _write(model: Any, output: Path | None, plot: Path | None) -> None:
     for target, found in report.scores.items():
         name = "rmse" if model.task == "regression" else "log_loss"
         network, linear = getattr(found["network"], name), getattr(found.get("linear model"), name, float("inf"))
-        if linear < network <= getattr(found["constant predictor"], name):
+        if target not in report.still and linear < network <= getattr(found["constant predictor"], name):
             write_lines(f"the linear model does better on {target} here; a network may not be needed")
     if certificate.ok:
         write_lines(
@@ -327,6 +327,8 @@ def _warn_of_worse(model: Any) -> None:
     for warning in model.report.warnings:
         click.echo(f"Warning: {printable(warning)}", err=True)
     for target, found in model.report.scores.items():
+        if target in model.report.still:
+            continue
         if getattr(found["network"], name) > getattr(found["constant predictor"], name):
             rows = "in cross-validation" if model.report.folds else "on the held-out rows"
             click.echo(
