@@ -278,19 +278,20 @@ def _of_cross_entropy(problem: Problem, path: list[Term]) -> Move | None:
     for one in path:
         if not isinstance(one, Product) or not isinstance(one.factors[-1], D):
             continue
-        first, *rest = one.factors
+        n = 1 if isinstance(one.factors[0], Reference) and one.factors[0].letter == "s" else 0  # behind s_p
+        weight, (first, *rest) = one.factors[:n], one.factors[n:]
         if isinstance(first, Difference) and isinstance(first.left, Quotient) and isinstance(first.right, Quotient):
             t, y = first.left.above, first.left.below
             below = product(y, Difference(ONE, y))
             said = Said("Both fractions over the common denominator {0}: {1}.", (below, _crossed(t, y)))
-            after = product(Quotient(Difference(t, y), below), *rest)
+            after = product(*weight, Quotient(Difference(t, y), below), *rest)
             return Move("fraction", ("fraction", 0), one, after, said)
         if isinstance(first, Quotient) and isinstance(first.above, Difference) and isinstance(rest[0], Apply):
             said = Said(
                 "The slope of the logistic function y = 1/(1 + exp(−x)) is y(1 − y), so that {0} cancels {1}.",
                 (rest[0], first.below),
             )
-            return Move("cancel", ("cancel", 0), one, product(first.above, *rest[1:]), said)
+            return Move("cancel", ("cancel", 0), one, product(*weight, first.above, *rest[1:]), said)
     return None
 
 
