@@ -19,8 +19,9 @@ from chainrule.derivation.terms import D, IllFormed, Term, substituted
 from chainrule.network import Network
 
 if TYPE_CHECKING:
-    from chainrule.derivation.costs import Costs, Paths
+    from chainrule.derivation.costs import Costs
     from chainrule.derivation.exact import ExactVerification
+    from chainrule.derivation.paths import Paths
     from chainrule.derivation.prove import Proof
     from chainrule.derivation.verify import Verification
 
@@ -181,10 +182,10 @@ class Derivation:
         return cost(self, patterns, counted)
 
     def paths(self, net: Network | None = None, inputs: Any = None, targets: Any = None, **how: Any) -> Paths:
-        """Sum over paths, the largest listed: see :func:`chainrule.derivation.costs.paths`."""
-        from chainrule.derivation.costs import paths
+        """Sum over paths, the largest listed: see :func:`chainrule.derivation.paths.sum_over_paths`."""
+        from chainrule.derivation.paths import sum_over_paths
 
-        return paths(self, net if net is not None else self.net, inputs, targets, **how)
+        return sum_over_paths(self, net if net is not None else self.net, inputs, targets, **how)
 
 
 def derive(
