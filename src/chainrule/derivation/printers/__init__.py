@@ -12,7 +12,8 @@ from shutil import get_terminal_size
 from typing import Any
 
 from chainrule.derivation.evaluate import Values
-from chainrule.derivation.printers import plain
+from chainrule.derivation.printers import exchange, mathml, plain, python_code, speech, tex
+from chainrule.derivation.printers.exchange import from_json as from_json
 from chainrule.derivation.printers.pen import Pen
 from chainrule.derivation.printers.rows import legend, rows
 from chainrule.derivation.printers.writing import Writer, deep
@@ -21,13 +22,29 @@ from chainrule.derivation.steps import Derivation
 from chainrule.derivation.terms import Index, Term
 from chainrule.derivation.verify import Verification
 
-FORMATS = ("text", "ascii")
+FORMATS = ("text", "ascii", "latex", "tex", "html", "markdown", "speech", "json", "numpy")
 
 NOTATIONS = ("paper", "nielsen", "matrix")
 
-PENS: dict[str, Pen] = {"text": plain.Text(), "ascii": plain.Text(ascii=True)}
+PENS: dict[str, Pen] = {
+    "text": plain.Text(),
+    "ascii": plain.Text(ascii=True),
+    "latex": tex.Tex(),
+    "tex": tex.Tex(),
+    "html": mathml.MathML(),
+    "markdown": tex.Tex(markdown=True),
+    "speech": speech.Speech(),
+}
 
-PAGES: dict[str, Callable[..., str]] = {"text": plain.page, "ascii": plain.page}
+PAGES: dict[str, Callable[..., str]] = {
+    "text": plain.page,
+    "ascii": plain.page,
+    "latex": tex.align,
+    "tex": tex.document,
+    "html": mathml.page,
+    "markdown": tex.markdown,
+    "speech": speech.page,
+}
 
 
 def render(
@@ -74,10 +91,16 @@ def render(
         width = get_terminal_size().columns
     elif isinstance(width, bool) or not isinstance(width, int) or width < LEAST_WIDTH:
         raise ValueError(f"width must be a whole number from {LEAST_WIDTH} on; got {width!r}. Use 80, or leave it out.")
-    pen = PENS[format]
+    pen = PENS.get(format, PENS["text"])
     with deep(derivation.problem.L):
         steps = rows(derivation, pen, notation, numbers, verified)
-        return PAGES[format](pen, steps, legend(derivation, pen, notation, names), max(width, LEAST_WIDTH))
+        columns = legend(derivation, pen, notation, names)
+        if format == "numpy":
+            return python_code.module(derivation, notation, steps)
+        if format == "json":
+            latex = rows(derivation, PENS["latex"], notation, numbers, verified)
+            return exchange.as_json(derivation, notation, steps, latex, columns)
+        return PAGES[format](pen, steps, columns, max(width, LEAST_WIDTH))
 
 
 LEAST_WIDTH = 20
@@ -91,14 +114,15 @@ def sentence(said: Said, format: str = "text", notation: str = "paper") -> str:
     ----------
     said : Said
     format, notation : str
-        As in :func:`render`.
+        As in :func:`render`; JSON and NumPy code have the sentence of the text.
 
     Returns
     -------
     str
     """
     _check(format, notation)
-    return plain.unbroken(Writer(PENS[format], notation).sentence(said))
+    writer, spoken = _writers(format, notation)
+    return _unbroken(writer.sentence(said, spoken))
 
 
 def expression(term: Term | Index, format: str = "text", notation: str = "paper") -> str:
@@ -108,14 +132,32 @@ def expression(term: Term | Index, format: str = "text", notation: str = "paper"
     ----------
     term : Term or Index
     format, notation : str
-        As in :func:`render`.
+        As in :func:`render`. LaTeX comes without dollar signs, Markdown with them, HTML as a ``<math>`` element,
+        NumPy code with n_5 for the nodes of layer 5.
 
     Returns
     -------
     str
     """
     _check(format, notation)
-    return plain.unbroken(Writer(PENS[format], notation).alone(term))
+    if format == "numpy":
+        return python_code.expression(term, notation)
+    if format == "json":
+        return exchange.term_as_json(term)
+    writer, spoken = _writers(format, notation)
+    formula = writer.alone(term)
+    if format in ("html", "markdown"):
+        formula = writer.pen.inline(formula, spoken.alone(term) if spoken else "")
+    return _unbroken(formula)
+
+
+def _writers(format: str, notation: str) -> tuple[Writer, Writer | None]:
+    pen = PENS.get(format, PENS["text"])
+    return Writer(pen, notation), Writer(PENS["speech"], notation) if pen.labelled else None
+
+
+def _unbroken(text: str) -> str:
+    return text.replace(plain.KEEP, " ").replace(tex.BREAK, " ")
 
 
 def _check(format: str, notation: str) -> None:

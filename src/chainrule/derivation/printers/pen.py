@@ -45,6 +45,10 @@ class Pen(Protocol):
     def linear(self) -> bool:
         """Whether fractions are written in a line, and so need brackets."""
 
+    @property
+    def labelled(self) -> bool:
+        """Whether formulas have a spoken label."""
+
     def number(self, value: Fraction) -> str:
         """A number of the derivation."""
 
@@ -96,7 +100,7 @@ class Pen(Protocol):
     def index(self, index: str) -> str:
         """An index in a sentence."""
 
-    def inline(self, formula: str) -> str:
+    def inline(self, formula: str, spoken: str = "") -> str:
         """A formula in a sentence."""
 
     def words(self, text: str) -> str:
@@ -108,6 +112,6 @@ def index_name(index: Index) -> str:
     return str(index.number) if isinstance(index, Node) else index.name
 
 
-def joined(indices: Sequence[str]) -> str:
-    """Indices in a row, with commas if one has more than one sign."""
-    return ("," if any(len(one) > 1 for one in indices) else "").join(indices)
+def joined(indices: Sequence[str], shown: Sequence[str] | None = None) -> str:
+    """Indices in a row, with commas if one has more than one sign; shown as given there."""
+    return ("," if any(len(one) > 1 for one in indices) else "").join(shown if shown is not None else indices)

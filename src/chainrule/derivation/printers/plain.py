@@ -6,6 +6,7 @@ the paper's.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -24,9 +25,7 @@ ABOVE = str.maketrans("0123456789p", "⁰¹²³⁴⁵⁶⁷⁸⁹ᵖ")
 
 ASCII_WORDS = {
     "½ · 2": "1/2 * 2",
-    "∂{0}/∂{0}": "(d {0})/(d {0})",
-    "∂{1}/∂{1}": "(d {1})/(d {1})",
-    "∂{1}": "d {1}",
+    "∂{": "d {",
     "∂": "d",
     "½": "1/2",
     "·": "*",
@@ -44,6 +43,7 @@ class Text:
 
     ascii: bool = False
     linear: bool = True
+    labelled: bool = False
 
     def number(self, value: Fraction) -> str:
         """½, 1/3 or 2."""
@@ -126,13 +126,14 @@ class Text:
         """An index or the number of a node in a sentence."""
         return index if self.ascii or len(index) == 1 or index.isdecimal() else index[0] + index[1:].translate(BELOW)
 
-    def inline(self, formula: str) -> str:
+    def inline(self, formula: str, spoken: str = "") -> str:
         """A formula in a sentence; a short one is not broken."""
         return formula.replace(" ", KEEP) if len(formula) <= SHORT else formula
 
     def words(self, text: str) -> str:
         """Words of a sentence."""
         if self.ascii:
+            text = re.sub(r"∂(\{\d+\})/∂(\{\d+\})", r"(d \1)/(d \2)", text)
             for sign, word in ASCII_WORDS.items():
                 text = text.replace(sign, word)
         return text
@@ -167,8 +168,3 @@ def page(pen: Text, steps: Iterable[Row], names: Sequence[tuple[str, str, str]],
         written.append("")
     written += [wrapped(f"{formula} is the {kind} column '{name}'.", width, "", "") for formula, kind, name in names]
     return "\n".join(written).rstrip("\n")
-
-
-def unbroken(text: str) -> str:
-    """The text with common spaces."""
-    return text.replace(KEEP, " ")

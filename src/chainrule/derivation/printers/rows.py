@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from chainrule.derivation.evaluate import Evaluator, Values
-from chainrule.derivation.printers.numbers import substituted
 from chainrule.derivation.printers.pen import Pen
+from chainrule.derivation.printers.speech import Speech
+from chainrule.derivation.printers.substitution import substituted
 from chainrule.derivation.printers.writing import Writer
 from chainrule.derivation.steps import Derivation, Step
 from chainrule.derivation.terms import Node, Reference, walk
@@ -25,6 +26,8 @@ class Row:
     Attributes
     ----------
     number : int
+    title : str
+        In the paper's words.
     head : str
         The title and the step that did the same: "Expand a term (as in step 6)"; empty where the reason says it all.
     reason, line : str
@@ -32,19 +35,28 @@ class Row:
     substituted : str
         The line with numbers for letters; empty if not asked for or the same as the value.
     value : str
-        Empty if not asked for.
+        Rounded; empty if not asked for.
+    number_value : float or None
+        Not rounded.
     ok : bool or None
         Whether the line is right; none if that was not asked.
     differs : str
         What is wrong.
+    spoken, substituted_spoken, value_spoken : str
+        The same formulas in words, where the format has labels.
     """
 
     number: int
+    title: str
     head: str
     reason: str
     line: str
+    spoken: str = ""
     substituted: str = ""
+    substituted_spoken: str = ""
     value: str = ""
+    number_value: float | None = None
+    value_spoken: str = ""
     ok: bool | None = None
     differs: str = ""
 
@@ -53,24 +65,27 @@ def rows(
     derivation: Derivation, pen: Pen, notation: str, numbers: Values | None, verified: Verification | None
 ) -> Iterator[Row]:
     """Every step of a derivation."""
-    writer = Writer(pen, notation, derivation.problem.target)
+    target = derivation.problem.target
+    writer = Writer(pen, notation, target)
+    spoken = Writer(Speech(), notation, target) if pen.labelled else None
     evaluator = None if numbers is None else Evaluator(numbers)
     lines = {} if verified is None else {line.number: line for line in verified.lines}
     for step in derivation.steps:
         line = lines.get(step.number)
-        with_numbers = value = ""
-        if evaluator is not None:
-            with_numbers = substituted(evaluator, pen, step.line)
-            value = pen.decimal(f"{evaluator.number(step.line):.6g}")
-        elif line is not None:
-            value = pen.decimal(f"{line.value:.6g}")
+        value = line.value if line is not None else evaluator.number(step.line) if evaluator is not None else None
+        digits = "" if value is None else f"{value:.6g}"
         yield Row(
             step.number,
+            pen.words(step.title),
             pen.words(head(step)),
-            writer.sentence(step.said),
+            writer.sentence(step.said, spoken),
             writer.line(step.line),
-            with_numbers,
-            value,
+            spoken.line(step.line) if spoken else "",
+            substituted(evaluator, pen, step.line) if evaluator is not None else "",
+            substituted(evaluator, spoken.pen, step.line) if evaluator is not None and spoken else "",
+            pen.decimal(digits) if digits else "",
+            None if value is None else float(value),
+            spoken.pen.decimal(digits) if digits and spoken else "",
             None if line is None else line.ok,
             "" if line is None else pen.words(line.differs),
         )

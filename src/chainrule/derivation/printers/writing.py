@@ -93,26 +93,28 @@ class Writer:
             known = self._known[id(term)] = term, WAYS[type(term)](self, term)
         return known[1]
 
-    def sentence(self, said: Said) -> str:
-        """A reason; error terms that are said to be something mean what the notation makes of them."""
-        terms = [*said.terms]
-        written: dict[int, str] = {}
+    def sentence(self, said: Said, spoken: Writer | None = None) -> str:
+        """A reason; where formulas have a spoken label, another writer says them."""
+        formulas = self._formulas(said)
+        labels = spoken._formulas(said) if spoken else [""] * len(formulas)
+        inline = [self.pen.inline(formula, label) for formula, label in zip(formulas, labels, strict=True)]
+        text = re.sub(r"\{(\d+)\}", lambda found: inline[int(found[1])], self.pen.words(said.text))
+        return text.replace("$$", " ").replace("$ = $", " = ")  # what touches is one formula of LaTeX
+
+    def _formulas(self, said: Said) -> list[str]:
+        """The terms of a reason; where an error term is said to be something, both as the notation has them."""
+        formulas = [self.alone(one) for one in said.terms]
         for left, right in re.findall(r"\{(\d+)\} = \{(\d+)\}", said.text):
-            e, meaning = terms[int(left)], terms[int(right)]
+            e, meaning = said.terms[int(left)], said.terms[int(right)]
             if not isinstance(e, Reference) or e.letter != "e" or not isinstance(meaning, Term):
                 continue
             if self.notation == "nielsen":
-                written[int(right)] = self.term(turned(signed(meaning)))
+                formulas[int(right)] = self.term(turned(signed(meaning)))
             elif self.notation == "matrix":
                 pair = meaning_in_matrices(self, e, meaning)
                 if pair is not None:
-                    written[int(left)], written[int(right)] = pair
-
-        def fill(found: re.Match[str]) -> str:
-            n = int(found[1])
-            return self.pen.inline(written[n] if n in written else self.alone(terms[n]))
-
-        return re.sub(r"\{(\d+)\}", fill, self.pen.words(said.text))
+                    formulas[int(left)], formulas[int(right)] = pair
+        return formulas
 
     # --- parts that other modules use ------------------------------------------------------------------------------
 

@@ -80,8 +80,11 @@ class Substitution:
     def factor(self, term: Term, at: dict[Index, int], outermost: bool = False) -> str:
         """With brackets where it needs them in a product."""
         text = self.term(term, at, outermost)
-        compound = isinstance(term, Addition | Difference | Negation | Quotient)
-        negative = text.startswith(self.pen.minus(""))
+        compound = isinstance(term, Addition | Difference | Negation) or (
+            isinstance(term, Quotient) and self.pen.linear
+        )
+        plain = isinstance(term, Number | Square | Log | Quotient) or (isinstance(term, Sum) and outermost)
+        negative = not plain and not isinstance(term, Product) and self.number(term, at) < 0
         return self.pen.brackets(text) if compound or negative else text
 
     def written_out(self, index: Letter, body: Term, at: dict[Index, int]) -> str:
@@ -95,6 +98,10 @@ class Substitution:
         return self.pen.brackets(self.pen.terms(parts)) if len(parts) > 1 else parts[0][1]
 
     def value(self, term: Term, at: dict[Index, int]) -> str:
+        """What it is worth there, rounded."""
+        return self.pen.decimal(f"{self.number(term, at):.4g}")
+
+    def number(self, term: Term, at: dict[Index, int]) -> float:
         """What it is worth there."""
         array, letters = self.evaluator.value(term)
-        return self.pen.decimal(f"{float(array[tuple(at[one] for one in letters)]):.4g}")
+        return float(array[tuple(at[one] for one in letters)])
