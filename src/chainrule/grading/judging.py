@@ -249,15 +249,15 @@ def _explained(recipe: Recipe, changes: tuple[Change, ...], items: Sequence[Item
         )
         if best is None or len(covered) > len(best.items):
             best = Explanation(changes, reading, 1.0, covered)
-    if best is not None:
-        return best
     covered = tuple(
         item
         for item, factor in zip(items, factors, strict=True)
         if factor is not None and _near(factor, first, item.value)
     )
     enough = items[0].value.size >= 3 and (len(covered) > 1 or len(items) == 1)
-    return Explanation(changes, None, first, covered) if enough else None
+    if enough and (best is None or len(covered) > len(best.items)):
+        return Explanation(changes, None, first, covered)
+    return best
 
 
 def _right_under(recipe: Recipe, items: Sequence[Item]) -> tuple[Reading, list[Item]]:
@@ -270,7 +270,8 @@ def _right_under(recipe: Recipe, items: Sequence[Item]) -> tuple[Reading, list[I
             for item, factor in zip(items, factors, strict=True)
             if factor is None or not _near(factor, reading.value(item.case), item.value)
         ]
-        if best is None or len(wrong) < len(best[1]):
+        chance = len(items) - len(wrong) < len(items) / 4  # 1/(2P) is 0.1 where P is 5
+        if best is None or (len(wrong) < len(best[1]) and not chance):
             best = reading, wrong
     assert best is not None
     return best
@@ -451,6 +452,12 @@ def _scene(case: Case, i: int, found: Mapping[str, Any], answer: Any) -> Scene:
     return Scene(case, i, lists["x"], lists["y"], lists["e"], after)
 
 
+def _as_meant(recipe: Recipe, reading: Reading) -> Reading:
+    """The part of a factor that may be a convention: the sums of dw and db are P times the page's means."""
+    patterns = min(reading.patterns, 0) if recipe in (DW, DB) else max(reading.patterns, 0)
+    return Reading(reading.sign, max(reading.twos, 0), patterns, max(reading.outputs, 0))
+
+
 def _judged(recipe: Recipe, items: list[Item], cases: Sequence[Case]) -> tuple[list[Mistake], Reading | None]:
     """Mistakes in one quantity, at most a few, and its reading."""
     broken = [item for item in items if not np.isfinite(item.value).all()]
@@ -469,13 +476,17 @@ def _judged(recipe: Recipe, items: list[Item], cases: Sequence[Case]) -> tuple[l
             mistakes.append(_shape(recipe, first) if first in odd else _unknown(recipe, first, known or reading))
             break
         if known is None and explained.reading is not None and recipe.scaled:
-            known = explained.reading
+            known = _as_meant(recipe, explained.reading)
         mistakes.append(_named(recipe, explained, known or AS_ON_THE_PAGE, cases))
         wrong = [item for item in wrong if item not in explained.items]
     return mistakes, known
 
 
 # ------------------------------------------------------------------------------------------------------------ sentences
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(", ".join(names).rsplit(", ", 1))
 
 
 def _name(recipe: Recipe, item: Item) -> str:
@@ -498,6 +509,7 @@ def _named(recipe: Recipe, one: Explanation, reading: Reading, cases: Sequence[C
             one.reading.sign * reading.sign, *(a - b for a, b in zip(one.reading[1:], reading[1:], strict=True))
         )
         phrases.append(relative.text())
+        factor = relative.symbol()
         kinds += [] if kinds else ["sign" if relative == Reading(-1) else "factor"]
     step = scene.text(recipe.step)
     yours = recipe.formula(scene, one.changes)
@@ -506,7 +518,7 @@ def _named(recipe: Recipe, one: Explanation, reading: Reading, cases: Sequence[C
         advice = "Has a learning rate, or a constant of the derivative, slipped in?"
     left = scene.text(recipe.left)
     others = sorted({item.i for item in one.items if item.number == first.number} - {first.i})
-    also = f"; the same holds for {' and '.join(f'{recipe.name}[{i}]' for i in others)}" if others else ""
+    also = f"; the same holds for {_listed([f'{recipe.name}[{i}]' for i in others])}" if others else ""
     return Mistake(
         recipe.function,
         f"{recipe.quantity}.{'+'.join(kinds)}",
@@ -578,12 +590,23 @@ def _not_finite(recipe: Recipe, item: Item) -> Mistake:
 OF_QUANTITY = {"e_out": E_OUT, "dw": DW, "db": DB, "d": D}
 
 
+_STEPS = {
+    "e_out": "e[L] equals step 20",
+    "dw": "dw equals step 24",
+    "db": "db equals step 24 with y = 1",
+    "both": "dw and db equal step 24",
+    "d": "d equals step 17 of the inputs",
+}
+
+
 def at_odds(meant: Meaning, verdicts: Mapping[str, Verdict], cases: Sequence[Case]) -> list[Mistake]:
     """The mistakes that lie in a factor: right by itself, and not together with the rest or with what was said."""
     mistakes = []
+    both = meant.wrong.get("dw") == meant.wrong.get("db")
     for quantity, extra in meant.wrong.items():
         recipe = OF_QUANTITY[quantity]
-        delta = meant.conventions["sign"] == "delta"
+        if quantity == "db" and both:
+            continue
         if extra.sign < 0 and extra[1:] == (0, 0, 0):
             kind = "sign"
         elif extra.patterns:
@@ -594,10 +617,10 @@ def at_odds(meant: Meaning, verdicts: Mapping[str, Verdict], cases: Sequence[Cas
             Mistake(
                 recipe.function,
                 f"{quantity}.{kind}",
-                f"your {recipe.name}{'[L]' if quantity == 'e_out' else ''} is right {extra.text()}",
+                f"your {_STEPS['both'] if quantity == 'dw' and both else _STEPS[quantity]} {extra.text()}",
                 right=_formula(quantity, meant),
                 example=_too_much(recipe, extra, verdicts[recipe.function], cases),
-                advice=_advice(quantity, kind, delta, extra, meant),
+                advice=_advice(quantity, kind, extra, meant),
             )
         )
     return mistakes
@@ -626,7 +649,8 @@ def _formula(quantity: str, meant: Meaning) -> str:
     }[quantity]
 
 
-def _advice(quantity: str, kind: str, delta: bool, extra: Reading, meant: Meaning) -> str:
+def _advice(quantity: str, kind: str, extra: Reading, meant: Meaning) -> str:
+    delta = meant.conventions["sign"] == "delta"
     if kind == "sign" and quantity == "e_out":
         return (
             "The rest of your file takes error terms as the paper's, with t − y: is it y − t here?"
@@ -639,14 +663,13 @@ def _advice(quantity: str, kind: str, delta: bool, extra: Reading, meant: Meanin
             if not delta
             else "Your error terms are δ = ∂E/∂x: no minus is needed here."
         )
+    means = "e_out" in meant.found and meant.found["e_out"].patterns > 0
+    if kind == "mean_for_sum" and means and quantity != "e_out":
+        return "Your error terms are divided by the number of patterns already: divide once."
     if kind == "mean_for_sum":
-        return (
-            "A mean is taken that the rest of your file does not take, or takes already."
-            if meant.conventions["patterns"] == "sum" or quantity != "db"
-            else "Divide by the number of patterns once."
-        )
+        return "E is a sum over the patterns in what else you say or compute: no division is needed."
     if kind == "sum_for_mean":
-        return "The mean over the patterns is missing here: divide by their number, as the rest does."
+        return "E is the mean over the patterns in what else you say or compute: divide by their number."
     if extra.twos > 0:
         return "The 2 of the square cancels the ½ of E, or stands in one place only."
     if extra.twos < 0:

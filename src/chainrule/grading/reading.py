@@ -40,6 +40,19 @@ class Reading(NamedTuple):
         }
         return " and ".join(words for words, holds in said.items() if holds)
 
+    def symbol(self) -> str:
+        """As in front of a formula."""
+        said = {
+            "− ": self.sign < 0,
+            "2 · ": self.twos > 0,
+            "½ · ": self.twos < 0,
+            "1/P · ": self.patterns > 0,
+            "P · ": self.patterns < 0,
+            "1/n · ": self.outputs > 0,
+            "n · ": self.outputs < 0,
+        }
+        return "".join(symbol for symbol, holds in said.items() if holds)
+
 
 AS_ON_THE_PAGE = Reading()
 
@@ -115,6 +128,8 @@ class Meaning:
     conventions: Mapping[str, str]
     wrong: Mapping[str, Reading]
     """By quantity: the factor that is too much."""
+    found: Mapping[str, Reading]
+    """By quantity: the whole factor."""
 
 
 def meaning(found: Mapping[str, Reading], said: Mapping[str, str]) -> Meaning:
@@ -142,7 +157,7 @@ def meaning(found: Mapping[str, Reading], said: Mapping[str, str]) -> Meaning:
         extra = _extra(quantity, reading, e, conventions)
         if extra != AS_ON_THE_PAGE:
             wrong[quantity] = extra
-    return Meaning(conventions, wrong)
+    return Meaning(conventions, wrong, found)
 
 
 def _delta(e: Reading | None, rest: Mapping[str, Reading]) -> bool:

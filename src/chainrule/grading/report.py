@@ -71,9 +71,9 @@ class Report:
         for word in self.conventions:
             said = next(one.said for one in ASPECTS if one.other == word)
             lines += _filled(f"your {said}. That is a convention, not a mistake (--convention {word})", "  ")
-        for status, said in (("unwritten", "is still to be written"), ("absent", "is not in the file")):
-            for name in by_status[status]:
-                lines.append(f"· {name} {said}")
+        for status, said in (("unwritten", "still to be written"), ("absent", "not in the file")):
+            if by_status[status]:
+                lines.append(f"· {said}: {', '.join(by_status[status])}")
         for mistake in self.mistakes:
             lines += ["", *_of_mistake(mistake)]
         if self.notes:
@@ -190,6 +190,8 @@ def judged(
     mistakes = [mistake for verdict in verdicts.values() for mistake in verdict.mistakes]
     if not mistakes:
         mistakes = _together(answers, verdicts, found, cases)
+        for mistake in mistakes:
+            verdicts[mistake.function].status = "wrong"
     notes = list(dict.fromkeys(note for verdict in verdicts.values() for note in verdict.notes))
     more = f"\n… and {answers.printed_more:,} more characters" if answers.printed_more else ""
     return Report(

@@ -47,7 +47,7 @@ def pack(array: Any) -> Any:
     """An array of numbers, or None, as JSON."""
     if array is None:
         return None
-    array = np.ascontiguousarray(array)
+    array = np.asarray(array, order="C")
     return {"shape": list(array.shape), "dtype": array.dtype.str, "data": base64.b64encode(array.tobytes()).decode()}
 
 

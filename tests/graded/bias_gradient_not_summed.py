@@ -1,0 +1,11 @@
+"""db is not summed over the patterns."""
+
+
+def gradient(e, y):
+    """Step 24."""
+    patterns = len(y[0])
+    dw, db = [None], [None]
+    for i in range(1, len(e)):
+        dw.append(-e[i].T @ y[i - 1] / patterns)
+        db.append(-e[i] / patterns)
+    return dw, db

@@ -1,0 +1,10 @@
+"""The output layer has no activation."""
+
+
+def forward(w, b, f, inputs):
+    """Feed forward."""
+    x, y = [None], [inputs]
+    for i in range(1, len(w)):
+        x.append(y[i - 1] @ w[i].T + b[i])
+        y.append(f[i](x[i]) if i < len(w) - 1 else x[i])
+    return x, y

@@ -1,0 +1,6 @@
+"""Summed over the patterns."""
+
+
+def input_gradient(w, e):
+    """Step 17 of the inputs."""
+    return -(e[1] @ w[1]).sum(axis=0)
