@@ -35,7 +35,7 @@ import chainrule.backprop
 import chainrule.model
 from chainrule import Model, load, save
 from chainrule.cli import VERBS, main
-from chainrule.cli.output import alike, printable
+from chainrule.cli.output import INTERRUPTED, alike, printable
 from chainrule.files import model_file
 from chainrule.tables import Dialect
 from chainrule.training import loggers
@@ -986,13 +986,14 @@ def test_a_fault_of_chainrule_says_so(run: Run, here: Path, monkeypatch: pytest.
 
 
 def test_interruptions_are_exit_code_130(run: Run, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C is one line; that nothing was saved is said where it is so."""
+    """Ctrl-C is one line; that nothing was saved, and why, is said where it is so."""
     for saving in (False, True):
         with monkeypatch.context() as patch:
             patch.setattr(*((chainrule.model, "save") if saving else (Model, "fit")), failing(KeyboardInterrupt()))
             done = run(*TRAIN, "-o", "d", *FAST)
         assert done.code == 130
-        said = "interrupted." if saving else "training was interrupted; nothing was saved."
+        why = "nothing was saved, for no network was trained yet"
+        said = "interrupted." if saving else f"training was interrupted; {why}."
         assert done.err.strip() == f"Error: {said}"
         assert not Path("d").exists()
     for verb, method in (("predict", "said"), ("evaluate", "evaluate"), ("check", "check")):
@@ -1053,12 +1054,33 @@ def test_ctrl_c(what: str, output: bool, here: Path) -> None:
         assert running.stdout is not None
         assert running.stdout.read() == b""
     os.close(terminal)
-    outcome = b"the best weights so far were saved to d, with no report" if output else b"nothing was saved"
+    outcome = (
+        b"the best weights so far were saved to d, with no report"
+        if output
+        else b"nothing was saved, for -o names no file"
+    )
     assert b"Error: training was interrupted; " + outcome + b".\r\n" in shown
     assert b"Traceback" not in shown
     assert names(here) == sorted([*FILES, *(["d"] * output)])
     if output:
         assert np.isfinite(load("d").predict("diabetes.csv")).all()
+        done = process("inspect", "d")
+        state = "before all ways of training were tried" if what == "choosing" else "the best weights until then"
+        assert state in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize("stage", ["choosing", "training", "reporting", "eating"])
+def test_a_model_whose_training_was_interrupted_says_so(stage: str, run: Run, here: Path) -> None:
+    """inspect says where training was interrupted, and evaluate warns of it beside its figures; of a model that was
+    finished neither says anything.
+    """
+    save(replace(load("m.safetensors"), fitted={"interrupted": stage}), "d")
+    said = INTERRUPTED.get(stage, "training was interrupted")
+    assert said in " ".join(run("inspect", "d").out.split())
+    for more in ([], ["--json"]):
+        assert run("evaluate", "d", "diabetes.csv", *more).err == f"Warning: {said}.\n"
+        assert run("evaluate", "m.safetensors", "diabetes.csv", *more).err == ""
+    assert "interrupted" not in run("inspect", "m.safetensors").out
 
 
 # --------------------------------------------------------------------------------------------------------- used wrongly

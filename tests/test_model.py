@@ -623,7 +623,7 @@ def test_ctrl_c_hands_over_the_model_so_far(options: dict[str, Any], tmp_path: P
         mixed_model("kind", callbacks=[CtrlC(3)], **options)
     unfinished = caught.value.model
     assert np.array_equal(unfinished.network.theta, caught.value.network.theta)
-    assert unfinished.fitted == {"interrupted": True}
+    assert unfinished.fitted == {"interrupted": "reporting" if "refit" in options else "training"}
     save(unfinished, tmp_path / "m.safetensors")
     assert same_model(load(tmp_path / "m.safetensors"), unfinished)
     assert set(unfinished.predict(MIXED).ravel()) <= {"low", "mid", "high"}
@@ -638,6 +638,7 @@ def test_ctrl_c_while_training_once_more_hands_over_the_judged_model() -> None:
     with pytest.raises(Interrupted) as caught:
         mixed_model("kind", callbacks=[interrupt], refit=True)
     assert np.array_equal(caught.value.model.network.theta, mixed_model("kind").network.theta)
+    assert caught.value.model.fitted == {"interrupted": "reporting"}
 
 
 @pytest.mark.parametrize("at", [0, 3])

@@ -353,12 +353,14 @@ def choose(
         with threads(problem):
             return _choose(trials, given, search, progress, callbacks)
     except KeyboardInterrupt as error:
-        if not trials.done:
-            raise
-        best, many = trials.best, not trials.by_folds
-        if many and isinstance(error, Interrupted) and error.history.best_validation < best.error:
-            raise
-        raise Interrupted(best.network, best.history) from None
+        kept: KeyboardInterrupt = error
+        if trials.done:
+            best, many = trials.best, not trials.by_folds
+            if not (many and isinstance(error, Interrupted) and error.history.best_validation < best.error):
+                kept = Interrupted(best.network, best.history)
+        if isinstance(kept, Interrupted) and not trials.over:
+            kept.stage = "choosing"
+        raise kept from None
 
 
 def threads(problem: Problem) -> Any:
@@ -381,6 +383,7 @@ def _choose(
             _try(trials, first, given)
         if search is not None:
             _search(trials, given, trials.seed, search)
+    trials.over = True
     if not trials.done and trials.failure is not None:
         raise trials.failure
     settings = trials.best.settings if trials.done else first
@@ -426,7 +429,7 @@ class _Trials:
         self.done: list[Trial] = []
         self.failure: Diverged | None = None
         self.report: Callable[[float, float | None], None] = lambda error, best: None
-        self.until = np.inf
+        self.until, self.over = np.inf, False
         self.by_folds = problem.few
         self.parts = _folds(problem, seed) if self.by_folds else [_apart(problem, seed)]
         self.part_only = any(len(into) > ENOUGH for into, _ in self.parts)

@@ -207,7 +207,8 @@ def fit(
         )
     except KeyboardInterrupt:  # the model is whole, but not judged
         interrupted = Interrupted(model.network, choice.history)
-        interrupted.model = replace(model, fitted={"interrupted": True, **written})
+        interrupted.stage = "reporting"
+        interrupted.model = replace(model, fitted={"interrupted": interrupted.stage, **written})
         raise interrupted from None
     if why := why or choice.history.warning:
         warnings.warn(why, WorseThanConstant, stacklevel=3)
@@ -279,7 +280,7 @@ def _fit_stream(
     except Interrupted as error:
         begun = chosen is None or error.history.epochs > 0
         network = error.network if begun or chosen is None else chosen.network  # which was trained on the excerpt
-        error.model = replace(model, network=network, fitted={"interrupted": True, **written})
+        error.model = replace(model, network=network, fitted={"interrupted": error.stage, **written})
         raise
     choice = replace(choice, settings=settings, network=network, history=history, stopping=len(wanted))
     seconds = time.perf_counter() - started
@@ -415,7 +416,8 @@ class _Data:
                 network, history = again(problem, like, **run)
                 choice = replace(like, network=network, history=history)
         except Interrupted as error:
-            error.model = kind(error.network, encoding, scaling, targets, {"interrupted": True, **self.written})
+            fitted = {"interrupted": error.stage, **self.written}
+            error.model = kind(error.network, encoding, scaling, targets, fitted)
             raise
         return kind(choice.network, encoding, scaling, targets), choice
 

@@ -9,6 +9,7 @@ import click
 
 from chainrule.cli.output import (
     dialect_options,
+    interrupted,
     json_option,
     model_argument,
     model_in,
@@ -34,6 +35,8 @@ def command(model: Path, tables: tuple[Path, ...], as_json: bool, dialect: Any) 
     from chainrule.model import scores_to_dict
 
     loaded = model_in(model)
+    if unfinished := interrupted(loaded):
+        click.echo(f"Warning: {unfinished}.", err=True)
     found = loaded.evaluate(one_or_all(tables), dialect=dialect)
     if as_json:
         write_json(scores_to_dict(found))

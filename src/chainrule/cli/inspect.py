@@ -10,6 +10,7 @@ import click
 
 from chainrule.cli.output import (
     dialect_options,
+    interrupted,
     json_option,
     model_argument,
     model_in,
@@ -106,7 +107,7 @@ def _write_model(model: Any, content: dict[str, Any]) -> None:
             if isinstance(value, dict)
             else value
         )
-        write_lines(f"{key}: {shown}")
+        write_lines(interrupted(model) if key == "interrupted" else f"{key}: {shown}")
     click.echo()
     write_table(
         "layers",

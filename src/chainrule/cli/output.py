@@ -226,6 +226,19 @@ def write_text(path: Path, text: Iterable[str]) -> None:
     write_whole(path, (part.encode() for part in text))
 
 
+INTERRUPTED = {
+    "choosing": "training was interrupted before all ways of training were tried; this is the best network until then",
+    "training": "training was interrupted; these are the best weights until then",
+    "reporting": "training was finished, and interrupted before its report",
+}
+
+
+def interrupted(model: Any) -> str:
+    """In which state a model was saved whose training did not come to its end, in words; else nothing."""
+    stage = model.fitted.get("interrupted")
+    return "" if stage is None else INTERRUPTED.get(str(stage), "training was interrupted")
+
+
 def model_in(path: Path) -> Model:
     """The model in a file; one that cannot be opened is bad data, as a table is."""
     from chainrule.files.model_file import BadFile

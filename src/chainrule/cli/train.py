@@ -177,7 +177,8 @@ def command(
             save(unfinished, output)
             outcome = f"the best weights so far were saved to {printable(output)}, with no report"
         else:
-            outcome = "nothing was saved"
+            why = "no network was trained yet" if unfinished is None else "-o names no file"
+            outcome = f"nothing was saved, for {why}"
         click.echo(f"Error: training was interrupted; {outcome}.", err=True)
         raise SystemExit(130) from None
     saved = drawn = None

@@ -85,13 +85,15 @@ class Diverged(ArithmeticError):
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C during training: ``network`` holds the best weights so far, ``history`` the run.
 
-    A door that makes a model puts the one so far into ``model``.
+    A door that makes a model puts the one so far into ``model``, and into ``stage`` what was interrupted: "choosing"
+    how to train, "training" or "reporting".
     """
 
     def __init__(self, network: Network, history: History) -> None:
         super().__init__(network, history)
         self.network, self.history = network, history
         self.model: Any = None
+        self.stage = "training"
 
     def __str__(self) -> str:
         """What happened."""
