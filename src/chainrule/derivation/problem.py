@@ -234,7 +234,7 @@ def _of_network(net: Network) -> dict[str, Any]:
     if net.objective.name not in ("sse", "cross_entropy"):
         raise ValueError(
             f"objective must be 'sse' or 'cross_entropy' to be derived; got {net.objective.name!r}. "
-            "check(net, inputs, targets) certifies any objective."
+            "Use check(net, inputs, targets), which certifies any."
         )
     if net.l1:
         raise ValueError(f"l1 must be 0 to be derived, since |w| has no derivative at 0; got {net.l1:g}. Use l2.")

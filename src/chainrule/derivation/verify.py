@@ -45,7 +45,7 @@ class Line:
     value : float
         Of the line.
     expected : float
-        Of the oracle for line 1, of line 1 for all others.
+        Of the oracle for line 1, of line 1 for all others; of the oracle where line 1 is lost in rounding.
     relative_error : float
         Their difference over the larger of the two; 0 if both are 0.
     ok : bool
@@ -325,27 +325,35 @@ class Judge:
         return self._sizes.value(term)
 
     def lines(self, steps: Sequence[Step], slope: certificate.Slope) -> list[Line]:
-        """The first line beside the oracle, the others beside the first, each focus beside what replaced it."""
-        first = float(self.plain.number(steps[0].line))
-        lines = [self._first(steps[0], first, slope)]
-        for step in steps[1:]:
+        """The first line beside the oracle, the others beside the first, each focus beside what replaced it.
+
+        If the first is lost in rounding, the others are held against the oracle too.
+        """
+        lines: list[Line] = []
+        for step in steps:
             value = float(self.plain.number(step.line))
-            off = abs(value - first)
-            close = off <= self.tolerance * max(abs(value), abs(first)) < np.inf
-            ok = close or self._is_rounding(off, step.line, steps[0].line)
-            differs = self._differs(step)
-            if not ok and not differs:
-                differs = "The line is not what the reason says."
-            lines.append(Line(step.number, value, first, _relative(value, first), ok and not differs, differs))
+            if lines and np.isfinite(lines[0].value):
+                line = self._beside_first(step, value, steps[0], lines[0].value)
+            else:
+                line = self._beside_oracle(step, value, slope)
+            differs = self._differs(step) if lines else ""
+            lines.append(replace(line, ok=line.ok and not differs, differs=differs or line.differs))
         return lines
 
-    def _first(self, step: Step, value: float, slope: certificate.Slope) -> Line:
+    def _beside_first(self, step: Step, value: float, first: Step, expected: float) -> Line:
+        off = abs(value - expected)
+        close = off <= self.tolerance * max(abs(value), abs(expected)) < np.inf
+        ok = close or self._is_rounding(off, step.line, first.line)
+        differs = "" if ok else "The line is not what the reason says."
+        return Line(step.number, value, expected, _relative(value, expected), ok, differs)
+
+    def _beside_oracle(self, step: Step, value: float, slope: certificate.Slope) -> Line:
         outside = max(slope.lowest - value, value - slope.highest, 0.0)
         room = max(self.tolerance, slope.tolerance) * max(abs(value), abs(slope.value)) + slope.uncertainty
         ok = outside <= room < np.inf or self._is_rounding(outside, step.line, step.line)
         expected = slope.value if not slope.kinked else min(max(value, slope.lowest), slope.highest)
         return Line(
-            1,
+            step.number,
             value,
             expected,
             _relative(value, expected),
@@ -354,7 +362,7 @@ class Judge:
         )
 
     def _is_rounding(self, off: Any, *terms: Term) -> bool:
-        size = max(float(np.max(self.size(term).array)) for term in terms)
+        size = np.max([np.max(self.size(term).array) for term in terms])
         return bool(off <= self.rounding * size) if np.isfinite(size) else not self.finite
 
     def _differs(self, step: Step) -> str:
@@ -410,4 +418,4 @@ def _first_of(one: Any, other: Any) -> Any:
 def _relative(value: float, expected: float) -> float:
     if value == expected:
         return 0.0
-    return float(abs(value - expected) / max(abs(value), abs(expected)))
+    return float(abs(value - expected) / np.maximum(abs(value), abs(expected)))
