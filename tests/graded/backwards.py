@@ -1,5 +1,7 @@
 """The error terms are in the order in which they are computed."""
 
+MISTAKE = "backwards"
+
 
 def error_terms(w, f_prime, x, y, t):
     """Steps 20 and 21."""

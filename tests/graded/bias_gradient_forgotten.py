@@ -1,5 +1,7 @@
 """db stays 0."""
 
+MISTAKE = "db.forgotten"
+
 
 def gradient(e, y):
     """Step 24."""

@@ -1,5 +1,7 @@
 """= where += is meant in db."""
 
+MISTAKE = "db.last_term_only"
+
 
 def gradient(e, y):
     """Step 24."""

@@ -1,5 +1,7 @@
 """db is not summed over the patterns."""
 
+MISTAKE = "db.patterns_not_summed"
+
 
 def gradient(e, y):
     """Step 24."""

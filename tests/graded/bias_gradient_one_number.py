@@ -1,5 +1,7 @@
 """db is one number a layer."""
 
+MISTAKE = "db.all_summed_to_one"
+
 
 def gradient(e, y):
     """Step 24."""

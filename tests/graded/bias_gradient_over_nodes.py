@@ -1,5 +1,7 @@
 """db is summed over the wrong axis."""
 
+MISTAKE = "db.nodes_summed"
+
 
 def gradient(e, y):
     """Step 24."""

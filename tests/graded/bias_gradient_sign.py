@@ -1,5 +1,7 @@
 """db has the opposite sign of dw."""
 
+MISTAKE = "db.sign"
+
 
 def gradient(e, y):
     """Step 24."""

@@ -1,5 +1,7 @@
 """dw is a mean over the patterns, db a sum."""
 
+MISTAKE = "db.sum_for_mean"
+
 
 def gradient(e, y):
     """Step 24."""

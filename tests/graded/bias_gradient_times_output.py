@@ -1,5 +1,7 @@
 """db as if biases were fed by the node itself."""
 
+MISTAKE = "db.times_own_output"
+
 
 def gradient(e, y):
     """Step 24."""

@@ -1,5 +1,7 @@
 """The targets are overwritten."""
 
+MISTAKE = "changes_arguments"
+
 
 def forward(w, b, f, inputs):
     """Feed forward."""

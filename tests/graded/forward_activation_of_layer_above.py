@@ -1,5 +1,7 @@
 """f of the next layer is used."""
 
+MISTAKE = "y.activation_of_layer_above"
+
 
 def forward(w, b, f, inputs):
     """Feed forward."""

@@ -1,5 +1,7 @@
 """f is applied twice."""
 
+MISTAKE = "y.activation_twice"
+
 
 def forward(w, b, f, inputs):
     """Feed forward."""

@@ -1,5 +1,7 @@
 """The bias is added after f."""
 
+MISTAKE = "y.bias_after_activation"
+
 
 def forward(w, b, f, inputs):
     """Feed forward."""

@@ -1,5 +1,7 @@
 """The bias is added inside the loop over k."""
 
+MISTAKE = "x.bias_times_nodes"
+
 
 def forward(w, b, f, inputs):
     """Feed forward."""

@@ -1,5 +1,7 @@
 """The bias is a threshold, and taken off."""
 
+MISTAKE = "x.bias_subtracted"
+
 
 def forward(w, b, f, inputs):
     """Feed forward."""

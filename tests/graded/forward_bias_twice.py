@@ -1,5 +1,7 @@
 """The bias is added twice."""
 
+MISTAKE = "x.bias_twice"
+
 
 def forward(w, b, f, inputs):
     """Feed forward."""

@@ -1,5 +1,7 @@
 """The loop over k begins at 1."""
 
+MISTAKE = "x.first_term_left_out"
+
 
 def forward(w, b, f, inputs):
     """Feed forward."""

@@ -1,5 +1,7 @@
 """= where += is meant: only the last term of the sum is left."""
 
+MISTAKE = "x.last_term_only"
+
 
 def forward(w, b, f, inputs):
     """Feed forward."""

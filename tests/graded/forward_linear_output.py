@@ -1,5 +1,7 @@
 """The output layer has no activation."""
 
+MISTAKE = "y.activation_missing"
+
 
 def forward(w, b, f, inputs):
     """Feed forward."""

@@ -1,5 +1,7 @@
 """A mean over k where the sum is meant."""
 
+MISTAKE = "x.mean_for_sum"
+
 
 def forward(w, b, f, inputs):
     """Feed forward."""

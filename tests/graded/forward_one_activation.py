@@ -1,5 +1,7 @@
 """f of layer 1 is used in every layer."""
 
+MISTAKE = "y.activation_of_first_layer"
+
 
 def forward(w, b, f, inputs):
     """Feed forward."""

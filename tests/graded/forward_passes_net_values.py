@@ -1,5 +1,7 @@
 """The net value goes on to the next layer, not the output."""
 
+MISTAKE = "x.net_values_passed_on"
+
 
 def forward(w, b, f, inputs):
     """Feed forward."""

@@ -1,5 +1,7 @@
 """w is used as if its rows were the nodes below."""
 
+MISTAKE = "x.weights_transposed"
+
 
 def forward(w, b, f, inputs):
     """Feed forward."""

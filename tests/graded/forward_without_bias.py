@@ -1,5 +1,7 @@
 """The bias is forgotten."""
 
+MISTAKE = "x.bias_missing"
+
 
 def forward(w, b, f, inputs):
     """Feed forward."""

@@ -1,5 +1,7 @@
 """The loop over the patterns begins at 1."""
 
+MISTAKE = "dw.first_term_left_out"
+
 
 def gradient(e, y):
     """Step 24."""

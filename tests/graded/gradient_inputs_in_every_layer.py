@@ -1,5 +1,7 @@
 """The inputs in every layer."""
 
+MISTAKE = "dw.inputs_in_every_layer"
+
 
 def gradient(e, y):
     """Step 24."""

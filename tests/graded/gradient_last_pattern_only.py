@@ -1,5 +1,7 @@
 """= where += is meant: only the last pattern is left."""
 
+MISTAKE = "dw.last_term_only"
+
 
 def gradient(e, y):
     """Step 24."""

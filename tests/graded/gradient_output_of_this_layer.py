@@ -1,5 +1,7 @@
 """y of the layer itself."""
 
+MISTAKE = "dw.output_of_this_layer"
+
 
 def gradient(e, y):
     """Step 24."""

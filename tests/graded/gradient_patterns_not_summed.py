@@ -1,5 +1,7 @@
 """One gradient for each pattern."""
 
+MISTAKE = "dw.patterns_not_summed"
+
 
 def gradient(e, y):
     """Step 24."""

@@ -1,5 +1,7 @@
 """The product of the sums for the sum of the products."""
 
+MISTAKE = "dw.sums_multiplied"
+
 
 def gradient(e, y):
     """Step 24."""

@@ -1,5 +1,7 @@
 """dw is transposed."""
 
+MISTAKE = "dw.transposed"
+
 
 def gradient(e, y):
     """Step 24."""

@@ -1,5 +1,7 @@
 """A learning rate has slipped in."""
 
+MISTAKE = "dw.factor"
+
 
 def gradient(e, y):
     """Step 24."""

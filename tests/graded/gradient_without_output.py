@@ -1,5 +1,7 @@
 """What feeds in is forgotten."""
 
+MISTAKE = "dw.output_missing"
+
 
 def gradient(e, y):
     """Step 24."""

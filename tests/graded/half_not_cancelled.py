@@ -1,5 +1,7 @@
 """The ½ is kept beside the 2 it should cancel."""
 
+MISTAKE = "e_out.factor"
+
 
 def forward(w, b, f, inputs):
     """Feed forward."""

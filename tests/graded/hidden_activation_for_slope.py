@@ -1,5 +1,7 @@
 """f where f′ is meant."""
 
+MISTAKE = "e_hidden.activation_for_slope"
+
 
 def error_terms(w, f_prime, x, y, t):
     """Steps 20 and 21."""

@@ -1,5 +1,7 @@
 """Each layer halves the error."""
 
+MISTAKE = "e_hidden.factor"
+
 
 def error_terms(w, f_prime, x, y, t):
     """Steps 20 and 21."""

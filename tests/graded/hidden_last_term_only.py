@@ -1,5 +1,7 @@
 """= where += is meant: the sum has only its last term."""
 
+MISTAKE = "e_hidden.last_term_only"
+
 
 def error_terms(w, f_prime, x, y, t):
     """Steps 20 and 21."""

@@ -1,5 +1,7 @@
 """A mean over the nodes above."""
 
+MISTAKE = "e_hidden.mean_for_sum"
+
 
 def error_terms(w, f_prime, x, y, t):
     """Steps 20 and 21."""

@@ -1,5 +1,7 @@
 """Every hidden layer takes t − y for the error terms above."""
 
+MISTAKE = "e_hidden.residual_for_error_term"
+
 
 def error_terms(w, f_prime, x, y, t):
     """Steps 20 and 21."""

@@ -1,5 +1,7 @@
 """The sign changes at every layer."""
 
+MISTAKE = "e_hidden.sign"
+
 
 def error_terms(w, f_prime, x, y, t):
     """Steps 20 and 21."""

@@ -1,5 +1,7 @@
 """What is passed back lacks the slope that is in e."""
 
+MISTAKE = "e_hidden.slope_above_left_out"
+
 
 def error_terms(w, f_prime, x, y, t):
     """Steps 20 and 21."""

@@ -1,5 +1,7 @@
 """f′ is taken at the net values of the layer above."""
 
+MISTAKE = "e_hidden.slope_at_layer_above"
+
 
 def error_terms(w, f_prime, x, y, t):
     """Steps 20 and 21."""

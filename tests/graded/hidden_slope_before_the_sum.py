@@ -1,5 +1,7 @@
 """f′ of the layer above, inside the sum, where this layer's is meant."""
 
+MISTAKE = "e_hidden.slope_missing+slope_above_twice"
+
 
 def error_terms(w, f_prime, x, y, t):
     """Steps 20 and 21."""

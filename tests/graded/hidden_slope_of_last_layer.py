@@ -1,5 +1,7 @@
 """f′ of the output layer everywhere."""
 
+MISTAKE = "e_hidden.slope_of_last_layer"
+
 
 def error_terms(w, f_prime, x, y, t):
     """Steps 20 and 21."""

@@ -1,5 +1,7 @@
 """f′ of the layer above."""
 
+MISTAKE = "e_hidden.slope_of_layer_above"
+
 
 def error_terms(w, f_prime, x, y, t):
     """Steps 20 and 21."""

@@ -1,5 +1,7 @@
 """tanh's derivative is built in."""
 
+MISTAKE = "e_hidden.slope_of_tanh"
+
 
 def error_terms(w, f_prime, x, y, t):
     """Steps 20 and 21."""

@@ -1,5 +1,7 @@
 """The weights that lead into the layer, not out of it."""
 
+MISTAKE = "e_hidden.weights_of_this_layer"
+
 
 def error_terms(w, f_prime, x, y, t):
     """Steps 20 and 21."""

@@ -1,5 +1,7 @@
 """w transposed on the way back."""
 
+MISTAKE = "e_hidden.weights_transposed"
+
 
 def error_terms(w, f_prime, x, y, t):
     """Steps 20 and 21."""

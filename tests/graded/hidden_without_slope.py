@@ -1,5 +1,7 @@
 """The hidden layers lack f′."""
 
+MISTAKE = "e_hidden.slope_missing"
+
 
 def error_terms(w, f_prime, x, y, t):
     """Steps 20 and 21."""

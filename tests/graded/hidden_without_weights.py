@@ -1,5 +1,7 @@
 """The weights are forgotten on the way back."""
 
+MISTAKE = "e_hidden.weights_missing"
+
 
 def error_terms(w, f_prime, x, y, t):
     """Steps 20 and 21."""

@@ -1,5 +1,7 @@
 """Summed over the patterns."""
 
+MISTAKE = "d.summed_over_patterns"
+
 
 def input_gradient(w, e):
     """Step 17 of the inputs."""

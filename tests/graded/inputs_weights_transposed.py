@@ -1,5 +1,7 @@
 """w transposed."""
 
+MISTAKE = "d.weights_transposed"
+
 
 def input_gradient(w, e):
     """Step 17 of the inputs."""

@@ -1,5 +1,7 @@
 """The weights are forgotten."""
 
+MISTAKE = "d.weights_missing"
+
 
 def input_gradient(w, e):
     """Step 17 of the inputs."""

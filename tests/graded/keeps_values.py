@@ -1,5 +1,7 @@
 """dw is kept in a default argument, and adds up."""
 
+MISTAKE = "together"
+
 
 def forward(w, b, f, inputs):
     """Feed forward."""

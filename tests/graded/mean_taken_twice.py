@@ -1,5 +1,7 @@
 """The mean over the patterns is taken in the error terms, and again in the gradient."""
 
+MISTAKE = "dw.mean_for_sum"
+
 
 def forward(w, b, f, inputs):
     """Feed forward."""

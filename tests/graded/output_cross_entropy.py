@@ -1,5 +1,7 @@
 """The derivative of cross-entropy."""
 
+MISTAKE = "e_out.cross_entropy"
+
 
 def error_terms(w, f_prime, x, y, t):
     """Steps 20 and 21."""

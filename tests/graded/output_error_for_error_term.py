@@ -1,5 +1,7 @@
 """E itself for its derivative, with the half."""
 
+MISTAKE = "e_out.residual_squared"
+
 
 def error_terms(w, f_prime, x, y, t):
     """Steps 20 and 21."""

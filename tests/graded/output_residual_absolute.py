@@ -1,5 +1,7 @@
 """The sign is lost."""
 
+MISTAKE = "e_out.residual_absolute"
+
 
 def error_terms(w, f_prime, x, y, t):
     """Steps 20 and 21."""

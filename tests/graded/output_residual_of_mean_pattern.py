@@ -1,5 +1,7 @@
 """The error is averaged over the patterns too early."""
 
+MISTAKE = "e_out.residual_of_mean_pattern"
+
 
 def error_terms(w, f_prime, x, y, t):
     """Steps 20 and 21."""

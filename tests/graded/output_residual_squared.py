@@ -1,5 +1,7 @@
 """The square is kept."""
 
+MISTAKE = "e_out.residual_squared"
+
 
 def error_terms(w, f_prime, x, y, t):
     """Steps 20 and 21."""

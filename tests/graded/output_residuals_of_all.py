@@ -1,5 +1,7 @@
 """The sum of E is kept: every output has the error of all."""
 
+MISTAKE = "e_out.residuals_of_all_outputs"
+
 
 def error_terms(w, f_prime, x, y, t):
     """Steps 20 and 21."""

@@ -1,5 +1,7 @@
 """f′ of layer 1 in the output layer."""
 
+MISTAKE = "e_out.slope_of_first_layer"
+
 
 def error_terms(w, f_prime, x, y, t):
     """Steps 20 and 21."""

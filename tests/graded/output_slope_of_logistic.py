@@ -1,5 +1,7 @@
 """The logistic function's derivative is built in."""
 
+MISTAKE = "e_out.slope_of_logistic"
+
 
 def error_terms(w, f_prime, x, y, t):
     """Steps 20 and 21."""

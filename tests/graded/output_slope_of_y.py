@@ -1,5 +1,7 @@
 """f′ of y, not of x, in the output layer."""
 
+MISTAKE = "e_out.slope_of_output"
+
 
 def error_terms(w, f_prime, x, y, t):
     """Steps 20 and 21."""

@@ -1,5 +1,7 @@
 """The target is compared with the net value."""
 
+MISTAKE = "e_out.target_minus_net_value"
+
 
 def error_terms(w, f_prime, x, y, t):
     """Steps 20 and 21."""

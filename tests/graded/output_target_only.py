@@ -1,5 +1,7 @@
 """The output is forgotten."""
 
+MISTAKE = "e_out.target_only"
+
 
 def error_terms(w, f_prime, x, y, t):
     """Steps 20 and 21."""

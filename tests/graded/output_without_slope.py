@@ -1,5 +1,7 @@
 """The output layer lacks f′."""
 
+MISTAKE = "e_out.slope_missing"
+
 
 def error_terms(w, f_prime, x, y, t):
     """Steps 20 and 21."""

@@ -1,5 +1,7 @@
 """y − t in the error terms, and minus signs as in the paper."""
 
+MISTAKE = "e_out.sign"
+
 
 def forward(w, b, f, inputs):
     """Feed forward."""

@@ -1,5 +1,7 @@
 """The minus of dw is forgotten."""
 
+MISTAKE = "dw.sign"
+
 
 def forward(w, b, f, inputs):
     """Feed forward."""

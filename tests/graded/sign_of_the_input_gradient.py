@@ -1,5 +1,7 @@
 """The minus of d is forgotten."""
 
+MISTAKE = "d.sign"
+
 
 def forward(w, b, f, inputs):
     """Feed forward."""

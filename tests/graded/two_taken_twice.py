@@ -1,5 +1,7 @@
 """The 2 stands in the error terms, and again in the gradient."""
 
+MISTAKE = "dw.factor"
+
 
 def forward(w, b, f, inputs):
     """Feed forward."""

@@ -1,5 +1,7 @@
 """w is updated in place before the error goes back through it."""
 
+MISTAKE = "e_hidden.update_before_use"
+
 
 def error_terms(w, f_prime, x, y, t):
     """Steps 20 and 21, with an update between."""

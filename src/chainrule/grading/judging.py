@@ -273,6 +273,8 @@ def _right_under(recipe: Recipe, items: Sequence[Item]) -> tuple[Reading, list[I
         chance = len(items) - len(wrong) < len(items) / 4  # 1/(2P) is 0.1 where P is 5
         if best is None or (len(wrong) < len(best[1]) and not chance):
             best = reading, wrong
+        if not wrong:
+            break
     assert best is not None
     return best
 
@@ -318,13 +320,12 @@ def judge(function: str, answers: Sequence[Mapping[str, Any] | None], cases: Seq
     mistakes, readings = _compared(function, taken, answers, cases)
     if mistakes:
         backwards = {
-            n: {q: [v[0], *v[:0:-1]] if isinstance(v, list) else v for q, v in of_one.items()}
-            for n, of_one in taken.items()
+            n: {name: [one[0], *one[:0:-1]] if isinstance(one, list) else one for name, one in found.items()}
+            for n, found in taken.items()
         }
-        mistakes_backwards, readings_backwards = _compared(function, backwards, answers, cases)
-        if not mistakes_backwards:
-            names = " and ".join(next(iter(taken.values())))
-            mistakes, readings = [_backwards(function, names)], readings_backwards
+        turned = _all_right(function, backwards, answers, cases)
+        if turned is not None:
+            mistakes, readings = [_backwards(function, " and ".join(next(iter(taken.values()))))], turned
     verdict.readings = readings
     changed = _changes(function, answers, mistakes)
     stopped = [_stopped(function, errors, cases, bool(taken))] if errors else []
@@ -403,6 +404,24 @@ def _changes(function: str, answers: Sequence[Mapping[str, Any] | None], mistake
             advice="Whoever called it finds other values there afterwards. Work on a copy, or with a new name.",
         )
     ]
+
+
+def _all_right(
+    function: str, taken: Mapping[int, Mapping[str, Any]], answers: Sequence[Any], cases: Sequence[Case]
+) -> dict[str, Reading] | None:
+    """The readings of the quantities of one function if all of them are right, else None."""
+    readings = {}
+    for recipe in RECIPES:
+        if recipe.function == function:
+            items = [item for n, found in taken.items() for item in _items(recipe, n, cases[n], found, answers[n])]
+            if not all(np.isfinite(item.value).all() for item in items):
+                return None
+            if items:
+                reading, wrong = _right_under(recipe, items)
+                if wrong:
+                    return None
+                readings |= {recipe.quantity: reading} if recipe.scaled else {}
+    return readings
 
 
 def _compared(

@@ -518,13 +518,6 @@ E_OUT = Recipe(
             advice="The error is in the output y, after the activation.",
         ),
         Change(
-            "activation_once_more",
-            "residual",
-            lambda s: s.case.t - s.f(s.i)(s.y[s.i]),
-            "(t{k} − f{i}(y{i}{k}))",
-            advice="y is the output already: f has been applied.",
-        ),
-        Change(
             "residual_squared",
             "residual",
             lambda s: (s.case.t - s.y[s.i]) ** 2,
@@ -548,13 +541,6 @@ E_OUT = Recipe(
         Change("target_only", "residual", lambda s: s.case.t, "t{k}"),
         Change("output_only", "residual", lambda s: s.y[s.i], "y{i}{k}", advice="Where is the target t?"),
         Change("target_plus_output", "residual", lambda s: s.case.t + s.y[s.i], "(t{k} + y{i}{k})"),
-        Change(
-            "target_activated",
-            "residual",
-            lambda s: s.f(s.i)(s.case.t) - s.y[s.i],
-            "(f{i}(t{k}) − y{i}{k})",
-            advice="Targets are compared with outputs as they are.",
-        ),
         Change(
             "residuals_of_all_outputs",
             "residual",
@@ -599,7 +585,7 @@ E_OUT = Recipe(
             "",
             advice="Step 5 gives f′. Without it this is cross-entropy with softmax or logistic outputs.",
         ),
-        *SLOPES[1:],
+        *(one for one in SLOPES[1:] if "above" not in one.kind and one.kind != "slope_of_last_layer"),
         _transposed("with patterns in columns", _ROWS),
         *_OVER_PATTERNS,
     ),

@@ -1,0 +1,12 @@
+"""The loop over k ends too early."""
+
+MISTAKE = "x.last_term_left_out"
+
+
+def forward(w, b, f, inputs):
+    """Feed forward."""
+    x, y = [None], [inputs]
+    for i in range(1, len(w)):
+        x.append(y[i - 1][:, :-1] @ w[i][:, :-1].T + b[i])
+        y.append(f[i](x[i]))
+    return x, y

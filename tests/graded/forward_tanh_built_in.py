@@ -1,0 +1,14 @@
+"""tanh is built in."""
+
+import numpy as np
+
+MISTAKE = "y.tanh_built_in"
+
+
+def forward(w, b, f, inputs):
+    """Feed forward."""
+    x, y = [None], [inputs]
+    for i in range(1, len(w)):
+        x.append(y[i - 1] @ w[i].T + b[i])
+        y.append(np.tanh(x[i]))
+    return x, y

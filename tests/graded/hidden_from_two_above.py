@@ -1,0 +1,13 @@
+"""The error terms of two layers above, where there are some."""
+
+MISTAKE = "e_hidden.from_two_above"
+
+
+def error_terms(w, f_prime, x, y, t):
+    """Steps 20 and 21."""
+    L = len(w) - 1
+    e = [None] * (L + 1)
+    e[L] = (t - y[L]) * f_prime[L](x[L])
+    for i in range(L - 1, 0, -1):
+        e[i] = e[min(i + 2, L)] @ w[i + 1] * f_prime[i](x[i])
+    return e

@@ -1,0 +1,13 @@
+"""The weights of two layers above, where there are some."""
+
+MISTAKE = "e_hidden.weights_of_two_above"
+
+
+def error_terms(w, f_prime, x, y, t):
+    """Steps 20 and 21."""
+    L = len(w) - 1
+    e = [None] * (L + 1)
+    e[L] = (t - y[L]) * f_prime[L](x[L])
+    for i in range(L - 1, 0, -1):
+        e[i] = e[i + 1] @ w[min(i + 2, L)] * f_prime[i](x[i])
+    return e

@@ -1,0 +1,13 @@
+"""The weights are squared."""
+
+MISTAKE = "e_hidden.weights_squared"
+
+
+def error_terms(w, f_prime, x, y, t):
+    """Steps 20 and 21."""
+    L = len(w) - 1
+    e = [None] * (L + 1)
+    e[L] = (t - y[L]) * f_prime[L](x[L])
+    for i in range(L - 1, 0, -1):
+        e[i] = e[i + 1] @ w[i + 1] ** 2 * f_prime[i](x[i])
+    return e

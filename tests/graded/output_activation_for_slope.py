@@ -1,0 +1,13 @@
+"""f where f′ is meant."""
+
+MISTAKE = "e_out.activation_for_slope"
+
+
+def error_terms(w, f_prime, x, y, t):
+    """Steps 20 and 21."""
+    L = len(w) - 1
+    e = [None] * (L + 1)
+    e[L] = (t - y[L]) * y[L]
+    for i in range(L - 1, 0, -1):
+        e[i] = e[i + 1] @ w[i + 1] * f_prime[i](x[i])
+    return e
