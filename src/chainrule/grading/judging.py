@@ -114,7 +114,8 @@ def _said(tree: Any) -> str:
     if tree is None:
         return "None"
     if isinstance(tree, dict) and "list" in tree:
-        return f"a list of {len(tree['list'])}"
+        count = len(tree["list"])
+        return f"a list of {count}" + (f", the first of which is {_said(tree['list'][0])}" if count else "")
     array = _array(tree)
     if array is not None:
         return "a single number" if array.ndim == 0 else f"one array of shape {array.shape}"
@@ -126,6 +127,12 @@ def _layers(tree: Any, case: Case, name: str, verdict: Verdict) -> list[Any]:
     entries, L = _entries(tree, case.L, name), case.L
     if len(entries) == L + 1 and entries[-1] is None and entries[0] is not None:
         entries = entries[:-1]
+    first = _array(entries[0]) if entries else None
+    started = entries[:1] == [None] or (name == "y" and first is not None and _same(first, case.inputs))
+    if len(entries) == L and started:
+        raise Unusable(
+            f"{name} must hold slot 0 and one array for each of {L} layers; got one too few. Is it the last?"
+        )
     if len(entries) == L:
         verdict.notes.append(f"{name} has no slot 0: put None there, or the inputs in y, so that {name}[1] is layer 1")
         entries = [None, *entries]
@@ -138,6 +145,10 @@ def _layers(tree: Any, case: Case, name: str, verdict: Verdict) -> list[Any]:
         if arrays[i] is None:
             raise Unusable(f"{name}[{i}] must be an array of numbers; got {_said(entries[i])}.")
     return arrays
+
+
+def _same(a: Any, b: Any) -> bool:
+    return bool(a.shape == b.shape and np.allclose(a, b, rtol=TOLERANCE, atol=TOLERANCE))
 
 
 def _fitting(array: Any, shape: tuple[int, ...]) -> Any:
@@ -270,7 +281,8 @@ def _right_under(recipe: Recipe, items: Sequence[Item]) -> tuple[Reading, list[I
             for item, factor in zip(items, factors, strict=True)
             if factor is None or not _near(factor, reading.value(item.case), item.value)
         ]
-        chance = len(items) - len(wrong) < len(items) / 4  # 1/(2P) is 0.1 where P is 5
+        parts = (reading.sign < 0) + sum(abs(part) for part in reading[1:])
+        chance = len(items) - len(wrong) < len(items) * (0.25 if parts < 2 else 0.5)  # 1/(2P) is 0.1 where P is 5
         if best is None or (len(wrong) < len(best[1]) and not chance):
             best = reading, wrong
         if not wrong:
@@ -373,9 +385,11 @@ def _stopped(function: str, errors: Sequence[tuple[int, Any]], cases: Sequence[C
             f"{function} must take ({wanted}); yours takes {text}",
             advice="Give the function these arguments; others need a default.",
         )
-    kinds = {"SystemExit": "ends the program", "TimeLimit": "had not finished when its time was up", "Died": "ended"}
+    kinds = {"SystemExit": "ends the program", "TimeLimit": "had not finished when its time was up"}
     said = kinds.get(error["type"], f"stops with {error['type']}")
     sentence = f"{function} {said}{at}" + (f": {text}" if text and error["type"] != "SystemExit" else "")
+    if error["type"] == "Died":
+        sentence = f"{function} {text}"
     advice = ""
     if "NoneType" in text or "got None. Slot 0" in text:
         advice = "Slot 0 of w, b, f, f_prime, x and e is empty (None): layers count from 1."
@@ -410,7 +424,7 @@ def _all_right(
     function: str, taken: Mapping[int, Mapping[str, Any]], answers: Sequence[Any], cases: Sequence[Case]
 ) -> dict[str, Reading] | None:
     """The readings of the quantities of one function if all of them are right, else None."""
-    readings = {}
+    readings: dict[str, Reading] = {}
     for recipe in RECIPES:
         if recipe.function == function:
             items = [item for n, found in taken.items() for item in _items(recipe, n, cases[n], found, answers[n])]

@@ -173,6 +173,7 @@ _INTO_LAYER_1 = "The inputs feed into layer 1."
 _BACK_THROUGH = "The error comes back through the weights that lead out of layer {n}: those of layer {n}+1."
 _FROM_ABOVE = "A hidden layer gets its error from the error terms of the layer above it (step 21)."
 _ONE_BIAS = "Each bias has a derivative of its own: sum over axis 0 only."
+_LENGTHS = "The patterns are the rows: len(y[0])."
 _ASSIGNED = "Look for = where += is meant, or a return inside the loop."
 
 
@@ -701,6 +702,22 @@ DW = Recipe(
     },
     lambda q: q.minus * q.mean * q.sum(q.carried, q.output),
     (
+        Change(
+            "mean_over_layers",
+            "mean",
+            lambda s: 1 / (s.L + 1),
+            "1/(L + 1)",
+            "divided by L + 1, the length of a list, not by the number of patterns",
+            _LENGTHS,
+        ),
+        Change(
+            "mean_over_nodes",
+            "mean",
+            lambda s: 1 / s.w(s.i).shape[0],
+            "1/(nodes of layer {n})",
+            "divided by the nodes of the layer, not by the number of patterns",
+            _LENGTHS,
+        ),
         Change("output_of_this_layer", "output", lambda s: s.y[s.i], "y{i}{l}", advice=_FEEDS_IN),
         Change("inputs_in_every_layer", "output", lambda s: s.y[0], "y₀{l}", advice=_FEEDS_IN),
         Change(
@@ -763,6 +780,22 @@ DB = Recipe(
     },
     lambda q: q.minus * q.mean * q.sum(q.carried),
     (
+        Change(
+            "mean_over_layers",
+            "mean",
+            lambda s: 1 / (s.L + 1),
+            "1/(L + 1)",
+            "divided by L + 1, the length of a list, not by the number of patterns",
+            _LENGTHS,
+        ),
+        Change(
+            "mean_over_nodes",
+            "mean",
+            lambda s: 1 / s.w(s.i).shape[0],
+            "1/(nodes of layer {n})",
+            "divided by the nodes of the layer, not by the number of patterns",
+            _LENGTHS,
+        ),
         Change("patterns_not_summed", "sum", lambda s: lambda A: A, "", "without Σₚ: one row per pattern", _UNSUMMED),
         Change(
             "nodes_summed",

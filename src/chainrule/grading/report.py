@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from chainrule.files.model_file import BadFile
 from chainrule.grading.cases import Case, random_cases
 from chainrule.grading.judging import Mistake, Verdict, at_odds, judge
 from chainrule.grading.reading import AS_ON_THE_PAGE, ASPECTS, Aspect, Reading, declared, meaning
@@ -101,9 +102,13 @@ def _filled(text: str, lead: str) -> list[str]:
     )  # fmt: skip
 
 
+def _ended(text: str) -> str:
+    return text if text.endswith((".", "?", "!")) else f"{text}."
+
+
 def _of_mistake(one: Mistake) -> list[str]:
     sentence = one.sentence if one.sentence.startswith(one.function) else f"{one.function}: {one.sentence}"
-    lines = _filled(f"{sentence}.", "✗ ")
+    lines = _filled(_ended(sentence), "✗ ")
     if one.code:
         lines.append(f"  line {one.line}: {one.code}"[:WIDTH])
     if one.right:
@@ -111,7 +116,7 @@ def _of_mistake(one: Mistake) -> list[str]:
     if one.yours:
         lines.append(f"    yours:  {one.yours}")
     if one.example:
-        lines += _filled(f"{one.example}.", "  ")
+        lines += _filled(_ended(one.example), "  ")
     if one.advice:
         lines += _filled(one.advice, "  ")
     return lines
@@ -177,8 +182,13 @@ def judged(
         else Verdict(function, "absent")
         for function in ARGUMENTS
     }
+    if answers.functions and all(verdict.status in ("unwritten", "absent") for verdict in verdicts.values()):
+        raise BadFile(
+            f"FILE must have at least one of its functions written; got {name!r}, where each raises "
+            "NotImplementedError. Fill one in."
+        )
     found = {quantity: one for verdict in verdicts.values() for quantity, one in verdict.readings.items()}
-    said = declared(conventions) or declared(answers.conventions)
+    said = _said_in_file(name, answers) | declared(conventions)
     meant = meaning(found, said)
     for aspect in ASPECTS:
         if ask is not None and aspect.name not in said and meant.conventions[aspect.name] == aspect.other:
@@ -203,6 +213,14 @@ def judged(
         tuple(notes),
         answers.printed + more,
     )
+
+
+def _said_in_file(name: str, answers: Answers) -> dict[str, str]:
+    """What the line CONVENTIONS of the file says."""
+    try:
+        return declared(answers.conventions)
+    except ValueError as error:
+        raise BadFile(f"CONVENTIONS in {name}: {error}") from None
 
 
 def _together(

@@ -204,7 +204,8 @@ def _understood(
     if done or doing is None:
         return None
     name, n = doing
-    text = f"more than {limit:g} s" if late else f"the process, exit code {code}"
+    ended = f"ends the whole process, exit code {code}" if code >= 0 else f"crashes, by signal {-code}"
+    text = f"more than {limit:g} s" if late else ended
     error = {"type": "TimeLimit" if late else "Died", "text": text, "line": line, "code": _code(path, line)}
     answers.results.setdefault(name, [None] * cases)[n] = {"error": error}
     return name

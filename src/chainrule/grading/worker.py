@@ -108,11 +108,12 @@ def serve(
     """Call each wanted function of the module on every case, then one after another, and send what happens."""
     found = {name: getattr(module, name, None) for name in ARGUMENTS}
     conventions = getattr(module, "CONVENTIONS", ())
+    said = list(conventions) if isinstance(conventions, list | tuple | set) else [conventions]
     send(
         {
             "event": "loaded",
             "functions": [name for name, one in found.items() if callable(one)],
-            "conventions": [conventions] if isinstance(conventions, str) else [str(one) for one in conventions],
+            "conventions": [str(one) for one in said],
         }
     )
     for name in wanted:
