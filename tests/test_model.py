@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import random
+import re
 import tracemalloc
 import warnings
 from pathlib import Path
@@ -36,6 +37,7 @@ from chainrule import (
     Network,
     WorseThanConstant,
     error_terms,
+    fitting,
     forward,
     input_gradient,
     load,
@@ -47,7 +49,7 @@ from chainrule.files import model_file
 from chainrule.files.model_file import BadFile
 from chainrule.model import CERTIFIED, Report, scores_to_dict
 from chainrule.scores import regression
-from chainrule.tables import BadData, Encoding, Scaling, Targets, UnseenGap, UnseenLevel, split
+from chainrule.tables import BadData, Encoding, Scaling, Targets, UnseenGap, UnseenLevel, read_table, split
 from chainrule.tables.encoding import Field
 
 INPUTS, TARGETS = ["age", "mass", "dose"], ["gain", "loss"]
@@ -599,6 +601,47 @@ def test_the_report_holds_what_it_was_judged_on(model: Model, table: pd.DataFram
     _, unseen = split(len(MIXED))
     assert [("high", "low", "mid")[int(n)] for n in kinds.truth[:, 0]] == MIXED["kind"].iloc[unseen].tolist()
     assert kinds.said.shape == (len(unseen), 3)
+
+
+# --------------------------------------------------------------------------------------------- numbers far from others
+
+
+def slips(*changed: tuple[int, float], rows: int = 60) -> list[str]:
+    """The notes on far numbers of a table whose target is about 100 but for some rows."""
+    random = np.random.default_rng(1)
+    table = pd.DataFrame({"a": random.normal(size=rows), "y": random.normal(100, 10, size=rows)})
+    for row, value in changed:
+        table.loc[row, "y"] = value
+    model = Model.fit(table, "y", hidden=[], l2=0.0, epochs=20)
+    return [note for note in report_of(model).notes if "far from all others" in note]
+
+
+def test_a_target_far_from_all_others_is_named() -> None:
+    """One number with its decimal mark lost is named with its row and the range of the others, counted with the rows
+    that know no target; so are two or three, and four are no slip. Where one is near the others, none is said.
+    """
+    (note,) = slips((2, np.nan), (17, 1042.0))
+    assert re.fullmatch(
+        r"'y' is 1042 in row 17, far from all others, which lie between [78]\d\.\d+ and 1[123]\d\.\d+; "
+        r"if it is a mistake, correct it",
+        note,
+    )
+    assert "is -9999 in row 3 (and as far off in 2 more), " in slips((3, -9999.0), (5, -9999.0), (17, 9900.0))[0]
+    for changed in ([], [(17, 200.0)], [(row, -9999.0) for row in range(4)]):
+        assert slips(*changed) == []
+    assert slips((17, 1042.0), rows=19) == []
+
+
+def test_targets_that_scatter_widely_are_no_slips() -> None:
+    """Incomes, counts that are mostly 0 and a constant have no number far from all others; one as large as can be is
+    found.
+    """
+    random = np.random.default_rng(0)
+    for values in (np.exp(random.normal(size=500)), random.poisson(0.2, 500) * 1.0, np.full(500, 3.0)):
+        assert fitting._far_off(read_table(values[:, None])) == []
+    values = random.normal(size=500)
+    values[7] = 1.7e308
+    assert "is 1.7e+308 in row 7, " in fitting._far_off(read_table(values[:, None]))[0]
 
 
 # ------------------------------------------------------------------------------------------------------------ on Ctrl-C

@@ -44,6 +44,13 @@ LOOKED_AT = 10_000
 GAP = re.compile(r"(?i)[-–—?.*/#_!]+|n[./]?a\.?|k\. ?a\.?")
 """Texts that may mark a missing cell where they stand among others."""
 
+FAR, ALONE, MOST_ALONE = 20, 3, 3
+"""Numbers of a target are far off if they lie more than 20 interquartile ranges from the median, more than three times
+as far as all others, and are at most three."""
+
+ENOUGH = 20
+"""Rows from which quartiles say where numbers usually lie."""
+
 FEW_ROWS = 50
 """Below so many, figures of a few held-out rows say little, and that is said."""
 
@@ -356,6 +363,8 @@ class _Data:
         notes = []
         if targets.task == "regression" and task is None:
             notes = _may_be_classes(few_values(_fields(wanted)))
+        if targets.task == "regression":
+            notes += _far_off(wanted)
         if inputs.sparse:
             notes.append("the linear model is left out of the report, for the inputs are sparse")
         elif empty := [name for name, no in zip(inputs.names, np.isnan(inputs.values).all(axis=0), strict=True) if no]:
@@ -485,6 +494,30 @@ def _may_be_classes(names: Sequence[str]) -> list[str]:
         "'classification' (--task classification)"
         for name in names
     ]
+
+
+def _far_off(wanted: Table) -> list[str]:
+    """Which numbers of a target may be slips of the pen: the few that lie far from all others."""
+    notes = []
+    for name, values in zip(wanted.names, wanted.values.T, strict=True):
+        known = values[~np.isnan(values)]
+        if known.size < ENOUGH:
+            continue
+        low, median, high = np.percentile(known, [25, 50, 75])
+        distance = np.abs(values - median)
+        farthest = np.argsort(-np.nan_to_num(distance, nan=-1.0), kind="stable")[: MOST_ALONE + 1]
+        of_them = distance[farthest]
+        alone = [k for k in range(1, len(farthest)) if of_them[k - 1] > max(FAR * (high - low), ALONE * of_them[k])]
+        if alone and high > low:
+            few = farthest[: alone[-1]]
+            others = np.delete(values, few)
+            more = f" (and as far off in {len(few) - 1} more)" if len(few) > 1 else ""
+            where = wanted.where(int(few[0])) + more
+            notes.append(
+                f"{short(name)} is {values[few[0]]:.6g} in {where}, far from all others, which lie between "
+                f"{np.nanmin(others):.6g} and {np.nanmax(others):.6g}; if it is a mistake, correct it"
+            )
+    return notes
 
 
 def _varies(values: FloatArray, gaps: bool) -> bool:
