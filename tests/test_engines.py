@@ -74,7 +74,7 @@ def test_protocol(name):
     """Every engine has each function of the protocol with the same parameters; a module without them fails."""
     promised = [name for name in vars(Engine) if not name.startswith("_")]
     assert set(promised) == {
-        "prepare", "epoch", "value_and_gradient", "place", "error", "jacobian", "predict", "network",
+        "why_not", "prepare", "epoch", "value_and_gradient", "place", "error", "jacobian", "predict", "network",
     }  # fmt: skip
     assert fulfils(engines.load(name))
     assert not fulfils(math)
@@ -89,10 +89,10 @@ def test_load():
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("referense", "engine must be 'auto' or 'reference'; got 'referense'. Did you mean 'reference'?"),
-        ("gpu", "engine must be 'auto' or 'reference'; got 'gpu'. Leave it out for the fastest."),
-        (None, "engine must be 'auto' or 'reference'; got None. Leave it out for the fastest."),
-        (["auto"], "engine must be 'auto' or 'reference'; got ['auto']. Did you mean 'auto'?"),
+        ("referense", "engine must be 'auto', 'reference' or 'cpu'; got 'referense'. Did you mean 'reference'?"),
+        ("gpu", "engine must be 'auto', 'reference' or 'cpu'; got 'gpu'. Did you mean 'cpu'?"),
+        (None, "engine must be 'auto', 'reference' or 'cpu'; got None. Leave it out for the fastest."),
+        (["auto"], "engine must be 'auto', 'reference' or 'cpu'; got ['auto']. Did you mean 'auto'?"),
     ],
 )
 def test_load_refuses(name, sentence):

@@ -346,7 +346,7 @@ class Model:
     def _outputs(self, y_0: Any) -> FloatArray:
         with np.errstate(all="ignore"):  # what overflows is not finite, and that is what is looked at
             scaled = self.scaled(y_0)
-            return engines.load().predict(self.network, scaled).astype(np.float64)
+            return engines.load("auto", self.network, scaled).predict(self.network, scaled).astype(np.float64)
 
     def _decoded(self, outputs: FloatArray) -> FloatArray:
         with np.errstate(all="ignore"):

@@ -18,7 +18,7 @@ from chainrule.notation import FloatArray
 from chainrule.objective import known_patterns
 from chainrule.sparse import Centred
 
-ENGINES = {"reference": "chainrule.engines.reference"}
+ENGINES = {"reference": "chainrule.engines.reference", "cpu": "chainrule.engines.cpu"}
 """Every engine by name, the fastest first."""
 
 PIECE = 4096
@@ -204,6 +204,9 @@ def _weights(given: Any, s: FloatArray) -> FloatArray:
 class Engine(Protocol):
     """What an engine offers; a state holds a network in training and belongs to the engine that made it."""
 
+    def why_not(self, net: Network, source: Any = None) -> str:
+        """Why it cannot run this network on such inputs; empty if it can."""
+
     def prepare(self, net: Network, source: Source, rule: Any) -> Any:
         """A state to train this network on this source by this rule; the network itself is never changed."""
 
@@ -233,11 +236,23 @@ class Engine(Protocol):
         """The network as it is now, with a θ of its own."""
 
 
-def load(name: str = "auto") -> Engine:
-    """The engine of that name, or for "auto" the fastest there is."""
-    chosen = next(iter(ENGINES)) if name == "auto" else name
-    if chosen not in [*ENGINES]:
+def load(name: str = "auto", net: Network | None = None, source: Any = None) -> Engine:
+    """The engine of that name, or for "auto" the fastest that can run this network on this source, or these inputs.
+
+    Raises
+    ------
+    ValueError
+        If there is no such engine, or it cannot run that.
+    """
+    if name == "auto":
+        found = (load(one) for one in ENGINES)
+        return next(engine for engine in found if net is None or not engine.why_not(net, source))
+    if name not in [*ENGINES]:
         close = difflib.get_close_matches(str(name), ["auto", *ENGINES], 1)
         hint = f"Did you mean {close[0]!r}?" if close else "Leave it out for the fastest."
-        raise ValueError(f"engine must be {' or '.join(repr(n) for n in ('auto', *ENGINES))}; got {name!r}. {hint}")
-    return cast(Engine, importlib.import_module(ENGINES[chosen]))
+        *names, last = map(repr, ("auto", *ENGINES))
+        raise ValueError(f"engine must be {', '.join(names)} or {last}; got {name!r}. {hint}")
+    engine = cast(Engine, importlib.import_module(ENGINES[name]))
+    if net is not None and (why := engine.why_not(net, source)):
+        raise ValueError(f"engine must be one that can run this network; got {name!r}, but {why}. Use 'reference'.")
+    return engine

@@ -32,6 +32,11 @@ class State:
     updates: int = 0
 
 
+def why_not(net: Network, source: Any = None) -> str:
+    """It can run all that the page can: nothing is in the way."""
+    return ""
+
+
 def prepare(net: Network, source: Source, rule: Any) -> State:
     """A state with a copy of the network."""
     slots = tuple(np.zeros_like(net.theta) for _ in range(rule.slots))

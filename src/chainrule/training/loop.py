@@ -150,7 +150,7 @@ def train(
         A new order of patterns each epoch, which depends on seed and epoch only.
     validation : tuple (inputs, targets) or (inputs, targets, weights), or Source, optional
         Held-out patterns; the weights with the smallest E on them, without the penalties, are kept.
-    engine : {"auto", "reference"}
+    engine : {"auto", "cpu", "reference"}
         What runs the page.
     seed : int
         Of the order of patterns.
@@ -202,7 +202,7 @@ def train(
     held_out = None if validation is None else _held_out(net, validation)
     with closing(watching):
         run = _Run(
-            engines.load(engine), net, source, held_out, chosen, float(learning_rate), planned, patience, watching
+            engines.load(engine, net, source), net, source, held_out, chosen, float(learning_rate), planned, patience, watching
         )
         try:
             with progress_bar(epochs, progress) as report:

@@ -1,0 +1,274 @@
+"""The page, compiled for the processor: the fastest engine for dense networks on one machine.
+
+Follows the page function by function in :mod:`chainrule.engines.cpu.loop`; this module prepares the memory, and hands
+the loop a job: a table of sizes and addresses. Rows of activations, objectives and rules are compiled from their one
+definition. Letters: :mod:`chainrule.notation`.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from chainrule import backprop
+from chainrule.engines import Patterns, Source
+from chainrule.engines.cpu import pool, rows
+from chainrule.engines.cpu.compiled import loaded
+from chainrule.engines.cpu.layout import ACTIVATION, BLOCK, Memory, aligned
+from chainrule.network import Network, as_inputs
+from chainrule.notation import FloatArray
+from chainrule.objective import penalty_gradient
+from chainrule.sparse import Centred
+
+PIECE = 1024
+"""Rows taken at once where no batch says how many."""
+
+TURN = 0.05
+"""Seconds that the loop runs before Python may look for Ctrl-C; a batch that takes longer is finished first."""
+
+
+@dataclass
+class State:
+    """A network in training: its numbers in memory, and the functions that its loop calls."""
+
+    net: Network
+    source: Source
+    rule: Any
+    memory: Memory
+    output: rows.Kernel
+    step: rows.Step | None
+    kept: list[Any]
+    slots: FloatArray
+    factors: FloatArray
+    threads: int = 1
+    updates: int = 0
+    seconds: float = 0.0
+
+
+def why_not(net: Network, source: Any = None) -> str:
+    """Why it cannot run this network on such inputs; empty if it can."""
+    if not isinstance(net.theta, np.ndarray) or net.dtype not in (np.dtype("float32"), np.dtype("float64")):
+        return "its θ is no NumPy array of floats"
+    for row in (*net.f[1:], net.objective):
+        if not row.portable:
+            return f"{row.name!r} is not written with the primitives"
+    if isinstance(source if hasattr(source, "dtype") else getattr(source, "inputs", None), Centred):
+        return "its inputs are sparse"
+    return ""
+
+
+def prepare(net: Network, source: Source, rule: Any) -> State:
+    """A state with a copy of the network."""
+    memory = Memory(net, max(source.batch_size, min(PIECE, source.patterns)))
+    kept = [rows.activation(net.f[i], net.dtype, True) for i in range(1, net.depth)]
+    memory.table[1 : net.depth, ACTIVATION] = [one.address for one in kept]
+    output = rows.output(net.f[net.depth], net.objective, net.dtype)
+    factors = rule.factors(net)
+    plain = rule.name == "gradient_descent" and factors is None and rule.clip is None
+    spread = aligned(memory.length if factors is not None else 0, net.dtype)
+    if factors is not None:
+        memory.spread(factors, spread)
+    step = None if plain or rule.whole else rows.step(rule, net.dtype, factors is not None)
+    memory.place(net.theta)
+    slots = aligned(memory.length * rule.slots, net.dtype)
+    threads = pool.threads_for(_multiplications(net) * source.batch_size, -(-source.batch_size // BLOCK))
+    return State(net.copy(), source, rule, memory, output, step, kept, slots, spread, threads)
+
+
+def _multiplications(net: Network) -> float:
+    """Of a pattern, forward, back and for the gradient."""
+    return 3.0 * sum(below * nodes for below, nodes in pairwise(net.sizes))
+
+
+def epoch(state: State, window: Patterns, order: Any, learning_rates: Any) -> float:
+    """One pass over a window in this order; its part of the running E."""
+    batches = len(learning_rates)
+    run = _Run(state, window, np.ascontiguousarray(order, dtype=np.int64), learning_rates)
+    done = 0
+    while done < batches:
+        before = run.remembered()
+        last = min(batches, done + run.batches_in(TURN))
+        started = time.perf_counter()
+        reached = run.run(done, last)
+        finite = reached == last and run.finite()
+        if not finite:
+            run.restore(before)
+            for b in range(done, last):  # again, one by one, to the last that is finite
+                one = run.remembered()
+                if run.run(b, b + 1) == b or not run.finite():
+                    run.restore(one)
+                    state.updates += b
+                    return float("nan")
+        state.seconds = (time.perf_counter() - started) / max(last - done, 1)
+        done = last
+    state.updates += batches
+    return float(run.reals[4])
+
+
+class _Run:
+    """The loop over the batches of one window."""
+
+    def __init__(self, state: State, window: Patterns, order: Any, learning_rates: Any) -> None:
+        net, memory = state.net, state.memory
+        self.state, self.loop = state, loaded("epoch", net.dtype)
+        self.arrays = _window(memory, window, net.dtype)
+        self.order = order
+        self.rates = np.ascontiguousarray(learning_rates, dtype=net.dtype)
+        n = np.arange(state.updates + 1, state.updates + 1 + len(self.rates))
+        self.numbers = None if state.step is None else state.step.values(n, net.dtype)
+        if self.numbers is not None and self.numbers.shape[1] < 4:
+            self.numbers = np.pad(self.numbers, ((0, 0), (0, 4 - self.numbers.shape[1])))
+        self.window = np.zeros((1, 12), np.int64)
+        self.window[0, :7] = [
+            *(array.ctypes.data for array in self.arrays),
+            self.order.ctypes.data,
+            memory.t.ctypes.data,
+            memory.shares.ctypes.data,
+            memory.errors.ctypes.data,
+        ]
+        self.job = np.zeros((2, 12), np.int64)
+        self.job[0] = [
+            memory.table.ctypes.data,
+            net.depth,
+            self.window.ctypes.data,
+            state.output.address,
+            0,
+            0,
+            window.batch_size,
+            len(order),
+            0 if state.step is None else state.step.kernel.address,
+            memory.theta.ctypes.data,
+            memory.g.ctypes.data,
+            state.slots.ctypes.data,
+        ]
+        self.job[1, :7] = [
+            state.factors.ctypes.data if len(state.factors) else 0,
+            0 if self.numbers is None else self.numbers.ctypes.data,
+            0 if self.numbers is None else self.numbers.strides[0],
+            self.rates.ctypes.data,
+            memory.length,
+            net.penalize_bias,
+            window.patterns,
+        ]
+        self.reals = np.array([window.total, net.l1, net.l2, state.rule.clip or 0.0, 0.0, 0.0, 0.0, 0.0])
+
+    def batches_in(self, seconds: float) -> int:
+        """How many batches to run before Python takes its turn."""
+        return max(1, int(seconds / self.state.seconds)) if self.state.seconds else 16
+
+    def run(self, first: int, last: int) -> int:
+        self.job[0, 4:6] = first, last
+        return pool.run(self.loop, self.job, self.reals, self.state.threads)
+
+    def remembered(self) -> tuple[FloatArray, FloatArray, float]:
+        state = self.state
+        return state.memory.theta.copy(), state.slots.copy(), float(self.reals[4])
+
+    def restore(self, before: tuple[FloatArray, FloatArray, float]) -> None:
+        self.state.memory.theta[:], self.state.slots[:], self.reals[4] = before
+
+    def finite(self) -> bool:
+        return bool(np.isfinite(self.state.memory.theta).all() and np.isfinite(self.state.slots).all())
+
+
+def _window(memory: Memory, window: Patterns, dtype: Any) -> tuple[FloatArray, FloatArray, FloatArray]:
+    inputs, targets = (np.ascontiguousarray(one, dtype=dtype) for one in (window.inputs, window.targets))
+    return inputs, targets, np.ascontiguousarray(window.weights, dtype=dtype)
+
+
+def _whole(state: State, source: Source, theta: FloatArray | None, with_gradient: bool) -> float:
+    """E of a source without penalties, and its gradient added to memory.g."""
+    net, memory = state.net, state.memory
+    compiled = loaded("whole", net.dtype)
+    E = 0.0
+    if theta is not None:
+        kept = memory.theta.copy()
+        memory.place(np.asarray(theta, dtype=net.dtype))
+    for inputs, targets, weights in source.pieces():
+        arrays = tuple(np.ascontiguousarray(one, dtype=net.dtype) for one in (inputs, targets, weights))
+        window, job, reals = np.zeros((1, 12), np.int64), np.zeros((2, 12), np.int64), np.zeros(8)
+        window[0, :3] = [one.ctypes.data for one in arrays]
+        window[0, 4:7] = [one.ctypes.data for one in (memory.t, memory.shares, memory.errors)]
+        job[0, :9] = [
+            memory.table.ctypes.data,
+            net.depth,
+            window.ctypes.data,
+            state.output.address,
+            0,
+            0,
+            memory.rows,
+            len(arrays[0]),
+            with_gradient,
+        ]
+        reals[0] = source.total
+        pool.run(compiled, job, reals, state.threads)
+        E += float(reals[4])
+    if theta is not None:
+        memory.theta[:] = kept
+    return E
+
+
+def value_and_gradient(state: State, theta: FloatArray) -> tuple[float, FloatArray]:
+    """E of the whole source and its gradient at θ."""
+    net = state.net.replace(theta.astype(state.net.dtype))
+    state.memory.g[:] = 0
+    E = _whole(state, state.source, net.theta, True)
+    with np.errstate(all="ignore"):
+        g = state.memory.gathered(state.memory.g) + penalty_gradient(net.theta, net.l1, net.l2) * net.penalized
+        return E + float(net.penalty()), g
+
+
+def place(state: State, theta: FloatArray) -> None:
+    """Give the state this θ."""
+    state.net = state.net.replace(np.array(theta, dtype=state.net.dtype))
+    state.memory.place(state.net.theta)
+
+
+def error(state: State, source: Source) -> float:
+    """E of a whole source at the state's weights without the penalties."""
+    return _whole(state, source, None, False)
+
+
+def jacobian(state: State) -> FloatArray:
+    """The derivative of every output by θ, (patterns, outputs, parameters)."""
+    net = network(state)
+    parts = [backprop.jacobian(net, backprop.forward(net, inputs)) for inputs, *_ in state.source.pieces()]
+    return np.concatenate(parts)
+
+
+def predict(net: Network, inputs: Any) -> FloatArray:
+    """The outputs (patterns, outputs)."""
+    inputs = np.ascontiguousarray(as_inputs(net, inputs), dtype=net.dtype)
+    blocks = -(-len(inputs) // BLOCK)
+    threads = pool.threads_for(_multiplications(net) * len(inputs) / 3, blocks)
+    memory = Memory(net, threads * BLOCK if blocks else 1, training=False)
+    memory.place(net.theta)
+    kept = [rows.activation(net.f[i], net.dtype, False) for i in range(1, net.depth)]
+    memory.table[1 : net.depth, ACTIVATION] = [one.address for one in kept]
+    output = net.f[net.depth]
+    last = rows.softmax(net.dtype) if output.vector else rows.activation(output, net.dtype, False)
+    found = np.empty((len(inputs), net.sizes[-1]), net.dtype)
+    window, job = np.zeros((1, 12), np.int64), np.zeros((2, 12), np.int64)
+    window[0, :2] = inputs.ctypes.data, found.ctypes.data
+    job[0, :9] = [
+        memory.table.ctypes.data,
+        net.depth,
+        window.ctypes.data,
+        last.address,
+        0,
+        0,
+        memory.rows,
+        len(inputs),
+        output.vector,
+    ]
+    pool.run(loaded("outputs", net.dtype), job, np.zeros(8), threads)
+    return found
+
+
+def network(state: State) -> Network:
+    """The network as it is now, with a θ of its own."""
+    return state.net.replace(state.memory.gathered(state.memory.theta))

@@ -1,0 +1,66 @@
+"""The loops of :mod:`chainrule.engines.cpu.loop` as functions: Numba compiles them once, then their code is loaded.
+
+Their machine code is kept as that of the rows is, so that a later start needs neither Numba nor a compiler.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+import threading
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from chainrule.engines.cpu.machine import Code, compile_source, kept
+
+NAME = "chainrule_loop"
+_lock = threading.Lock()
+
+
+class Loop:
+    """A compiled loop, called with a job; other Python threads run meanwhile."""
+
+    def __init__(self, name: str, dtype: str) -> None:
+        self.code = Code(kept(f"{name} {dtype}", lambda: _compiled(name, dtype)))
+        number = ctypes.c_float if dtype == "float32" else ctypes.c_double
+        words = [ctypes.c_int64] * 4
+        kind = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, number, *words)
+        self._call = kind(self.code.address(NAME))
+        self._size = np.dtype(dtype).itemsize
+
+    def __call__(self, job: Any, reals: Any, me: int = 0) -> int:
+        """Run it on a table of integers and addresses, and one of doubles, as this one of its threads."""
+        back = ctypes.c_int64()
+        error = ctypes.c_void_p()
+        places = ctypes.addressof(back), ctypes.addressof(error)
+        self._call(*places, 0.0, self._size, job.ctypes.data, reals.ctypes.data, me)
+        return back.value
+
+
+def loaded(name: str, dtype: Any) -> Loop:
+    """The loop of that name for numbers of this type."""
+    with _lock:
+        return _loop(name, np.dtype(dtype).name)
+
+
+@cache
+def _loop(name: str, dtype: str) -> Loop:
+    return Loop(name, dtype)
+
+
+def _compiled(name: str, dtype: str) -> bytes:
+    """By Numba; on a terminal it says so, since it takes some seconds."""
+    if sys.stderr is not None and sys.stderr.isatty():
+        sys.stderr.write(f"compiling the engine for this processor, once ({name}, {dtype}) …\n")
+    from numba import types
+
+    import chainrule.engines.cpu.loop as loops
+
+    function = getattr(loops, name)
+    signature = (getattr(types, dtype), types.int64, types.int64, types.int64, types.int64)
+    function.compile(signature)
+    found = function.overloads[signature]
+    symbol = found.fndesc.llvm_func_name
+    return compile_source(found.library.get_llvm_str().replace(symbol, NAME), keep=NAME)

@@ -1,0 +1,146 @@
+"""Where the numbers of a network lie in memory while it is trained: one table of layers, one flat vector of weights.
+
+Stands between θ and the compiled loop. w[i] is turned over, (nodes of i-1, nodes of i), its biases being one row more,
+and cut into panels of two vectors, one below the other. Rows of y, e and f′ are padded with zeros to whole vectors, and
+by one vector more where their length would be a power of two: rows so far apart meet in the same place of the cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from chainrule.engines.cpu.machine import vector_bytes
+from chainrule.network import Network
+from chainrule.notation import FloatArray
+
+NODES, VECTORS, STRIDE, INPUTS, W, G, Y, SLOPE, E_TERM, BACK, ACTIVATION, ONES = range(12)
+"""Columns of the table: nodes of the layer, vectors a row, bytes from row to row; rows of w (the nodes below, and one
+more with a bias); addresses of w, its gradient, y, f′, e, and w for the way back; of the activation; whether the layer
+above has biases."""
+
+BLOCK = 48
+"""Rows that go forward and back together: a multiple of the rows of every tile, so that bits do not depend on it."""
+
+FAR = 512
+"""Bytes of a row from which a power of two is avoided."""
+
+
+class Memory:
+    """The numbers of a network, and room for batches of up to so many rows, in one piece of memory."""
+
+    def __init__(self, net: Network, rows: int, training: bool = True) -> None:
+        self.dtype, self.net, self.rows = net.dtype, net, rows
+        size, L = net.dtype.itemsize, net.depth
+        self.lanes = vector_bytes() // size
+        self.table = np.zeros((L + 1, 12), np.int64)
+        for i, nodes in enumerate(net.sizes):
+            ones = i < L and net.bias[i]
+            self.table[i, [NODES, VECTORS, STRIDE, ONES]] = (
+                nodes,
+                -(-nodes // self.lanes),
+                _stride(nodes + ones, size),
+                ones,
+            )
+            self.table[i, INPUTS] = net.sizes[i - 1] + net.bias[i - 1] if i else 0
+        lengths = self.table[1:, INPUTS] * self.table[1:, VECTORS] * vector_bytes()
+        self.starts = np.concatenate([[0], np.cumsum(lengths)])
+        self.length = int(self.starts[-1])
+        room = {"theta": self.length, "g": self.length if training else 0, "shares": rows * size}
+        room["t"] = rows * int(self.table[L, STRIDE]) if training else 0
+        room["errors"] = 8 * -(-rows // BLOCK)
+        for i in range(L + 1):
+            of_rows = rows * int(self.table[i, STRIDE])
+            room[f"y{i}"] = of_rows
+            if training and 0 < i < L:
+                room[f"slope{i}"] = room[f"e{i}"] = of_rows
+            if training and i > 1:
+                room[f"back{i}"] = (
+                    int(self.table[i, VECTORS] * self.table[i - 1, VECTORS]) * self.lanes * vector_bytes()
+                )
+        self._arena, places = _arena(room)
+        base = self._arena.ctypes.data
+
+        def part(name: str, dtype: Any) -> Any:
+            return self._arena[places[name] : places[name] + room[name]].view(dtype)
+
+        self.theta, self.g, self.t = (part(name, self.dtype) for name in ("theta", "g", "t"))
+        self.shares, self.errors = part("shares", self.dtype), part("errors", np.float64)
+        for i in range(L + 1):
+            columns = {Y: f"y{i}", SLOPE: f"slope{i}", E_TERM: f"e{i}", BACK: f"back{i}"}
+            for column, name in columns.items():
+                self.table[i, column] = base + places[name] if name in places else 0
+            if i:
+                self.table[i, W] = self.theta.ctypes.data + self.starts[i - 1]
+                self.table[i, G] = self.g.ctypes.data + self.starts[i - 1] if training else 0
+        self.table[L, E_TERM] = self.table[L, Y]  # e takes the place of x
+        if self.table[0, ONES]:
+            part("y0", self.dtype).reshape(rows, -1)[:, net.sizes[0]] = 1
+        self.t[:] = np.nan
+
+    def place(self, theta: FloatArray) -> None:
+        """Take in θ."""
+        self.spread(theta, self.theta)
+
+    def spread(self, theta: FloatArray, flat: FloatArray) -> None:
+        """θ, or what is as long, in the layout of the loop."""
+        net = self.net.replace(theta)
+        for i, panels in self._panels(flat):
+            rows = net.w[i].T if net.b[i] is None else np.vstack([net.w[i].T, net.b[i]])
+            start = 0
+            for panel in panels:
+                width = min(panel.shape[-1] * len(panel), rows.shape[1] - start)
+                padded = np.zeros((len(rows), panel.shape[-1] * len(panel)), self.dtype)
+                padded[:, :width] = rows[:, start : start + width]
+                panel[...] = padded.reshape(len(rows), len(panel), -1).swapaxes(0, 1)
+                start += width
+
+    def gathered(self, flat: FloatArray) -> FloatArray:
+        """What lies in the layout of the loop, as long as θ."""
+        parts = []
+        for i, panels in self._panels(flat):
+            below, nodes = self.net.sizes[i - 1], self.net.sizes[i]
+            rows = np.hstack([panel.swapaxes(0, 1).reshape(panel.shape[1], -1) for panel in panels])[:, :nodes]
+            parts += [rows[:below].T.ravel(), *rows[below:]]
+        return np.concatenate(parts)
+
+    def _panels(self, flat: FloatArray) -> Iterator[tuple[int, list[FloatArray]]]:
+        """Of each layer the panels of two vectors, (panels, rows, numbers), and one of a single vector if left."""
+        size = self.dtype.itemsize
+        for i in range(1, self.net.depth + 1):
+            rows, pairs = int(self.table[i, INPUTS]), int(self.table[i, VECTORS]) // 2
+            part = flat[self.starts[i - 1] // size : self.starts[i] // size]
+            many = part[: pairs * rows * 2 * self.lanes].reshape(pairs, rows, 2 * self.lanes)
+            last = part[many.size :].reshape(-1, rows, self.lanes)
+            yield i, [one for one in (many, last) if len(one)]
+
+
+def _stride(numbers: int, size: int) -> int:
+    """Bytes from row to row."""
+    width = vector_bytes()
+    length = -(-numbers * size // width) * width
+    return length + width if length >= FAR and length & (length - 1) == 0 else length
+
+
+HUGE = 2**21
+"""Bytes of a large page: an arena that is larger starts at one, and the system is asked for such pages."""
+
+
+def _arena(room: dict[str, int]) -> tuple[Any, dict[str, int]]:
+    """One array of bytes, all 0, for all parts, each at the start of a cache line."""
+    places, total = {}, 0
+    for name, length in room.items():
+        places[name] = total
+        total += -(-length // 64) * 64 + 64
+    step = HUGE if total >= HUGE else 64
+    memory = np.zeros(total + step, np.uint8)
+    start = -memory.ctypes.data % step
+    return memory[start : start + total], places
+
+
+def aligned(length: int, dtype: Any) -> Any:
+    """An array of so many bytes, all 0, that starts at a cache line."""
+    memory, _ = _arena({"all": length})
+    return memory[:length].view(dtype)

@@ -1,0 +1,367 @@
+"""The page as one epoch: forward, error terms, gradient, update, batch by batch, over a table of layers.
+
+Same as :mod:`chainrule.backprop`, but on raw addresses, and compiled by Numba once for a processor. A row of the table
+is a layer; :mod:`chainrule.engines.cpu.layout` names its columns. w is kept turned over, (nodes of i-1, nodes of i),
+with the biases as one row more, for a node of layer i-1 that is always 1: so a bias is a weight, as on paper. Rows of
+all arrays are padded with zeros to whole vectors. Its letters: the page's; k a node of the layer
+below; η the learning rate.
+"""
+
+from __future__ import annotations
+
+import math
+
+from numba import njit
+
+from chainrule.engines.cpu.layout import (
+    ACTIVATION,
+    BACK,
+    BLOCK,
+    E_TERM,
+    INPUTS,
+    NODES,
+    ONES,
+    SLOPE,
+    STRIDE,
+    VECTORS,
+    G,
+    W,
+    Y,
+)
+from chainrule.engines.cpu.machine import vector_bytes
+from chainrule.engines.cpu.tiles import (
+    ROWS,
+    arrive,
+    backward_product,
+    call_activation,
+    call_output,
+    call_softmax,
+    call_step,
+    clear,
+    copy,
+    field,
+    forward_product,
+    get,
+    get_double,
+    put,
+    put_double,
+    seen,
+    transpose_block,
+    update_product,
+    word,
+    yield_processor,
+)
+
+WIDTH, TALL = vector_bytes(), ROWS[0]
+
+compiled = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+"""The loops are called by address from :mod:`chainrule.engines.cpu.compiled`, never by Python."""
+
+
+@compiled
+def meet(barrier: int, threads: int) -> None:
+    """Wait until all threads are here."""
+    if threads > 1:
+        turn = arrive(barrier) // threads + 1
+        tries = 0
+        while seen(barrier) < turn * threads:
+            tries += 1
+            if tries > 2000:
+                yield_processor()
+
+
+@compiled
+def forward(like: float, size: int, layers: int, L: int, first: int, rows: int) -> None:
+    """Feed rows of the batch forward, layer by layer (steps 4 and 6), and keep f'(x) for the way back.
+
+    x[i][p, j] = sum_k y[i-1][p, k] * w[i][k, j]
+    y[i][p, j] = f[i](x[i][p, j]),    of the last layer x stays
+    """
+    for i in range(1, L + 1):
+        stride, below = field(layers, i, STRIDE), field(layers, i - 1, STRIDE)
+        y_below, x = field(layers, i - 1, Y) + first * below, field(layers, i, Y) + first * stride
+        w, vectors, k = field(layers, i, W), field(layers, i, VECTORS), field(layers, i, INPUTS)
+        forward_product(like, y_below, below, w, x, 0, stride, k, 0, rows, vectors, k, size)
+        if i < L:
+            slope = field(layers, i, SLOPE) + first * stride
+            call_activation(field(layers, i, ACTIVATION), (x, slope, stride, rows, vectors))
+            if field(layers, i, ONES):  # the node whose output is always 1
+                for p in range(rows):
+                    put(like, x + p * stride + field(layers, i, NODES) * size, like + 1)
+
+
+@compiled
+def error_terms(like: float, size: int, layers: int, L: int, first: int, rows: int) -> None:
+    """Error terms of the hidden layers (step 21); those of the output layer (step 20) are there.
+
+    e[i][p, k] = sum_j e[i+1][p, j] * w[i+1][j, k] * f_prime[i](x[i][p, k])
+    """
+    for i in range(L - 1, 0, -1):
+        stride, above = field(layers, i, STRIDE), field(layers, i + 1, STRIDE)
+        e_above, e = field(layers, i + 1, E_TERM) + first * above, field(layers, i, E_TERM) + first * stride
+        back, slope = field(layers, i + 1, BACK), field(layers, i, SLOPE) + first * stride
+        nodes, vectors = field(layers, i + 1, NODES), field(layers, i, VECTORS)
+        deep = field(layers, i + 1, VECTORS) * (WIDTH // size)
+        backward_product(like, e_above, above, back, e, slope, stride, deep, 0, rows, vectors, nodes, size)
+
+
+@compiled
+def turn(like: float, size: int, layers: int, L: int, me: int, threads: int) -> None:
+    """w as (nodes of i, nodes of i-1), for the way back: turned in registers, which is cheaper than a second copy."""
+    lanes = WIDTH // size
+    for i in range(2, L + 1):
+        nodes, w, back = field(layers, i - 1, NODES), field(layers, i, W), field(layers, i, BACK)
+        vectors, below = field(layers, i, VECTORS), field(layers, i - 1, VECTORS)
+        for j in range(me, vectors, threads):
+            source = w + (j - j % 2) * WIDTH * field(layers, i, INPUTS) + j % 2 * WIDTH
+            of_source = WIDTH if j % 2 == 0 and j + 1 == vectors else 2 * WIDTH
+            for k in range(below):
+                to = back + (k - k % 2) * WIDTH * vectors * lanes + k % 2 * WIDTH
+                of_to = WIDTH if k % 2 == 0 and k + 1 == below else 2 * WIDTH
+                left = nodes - k * lanes
+                transpose_block(like, source + k * lanes * of_source, of_source, left, to + j * lanes * of_to, of_to)
+
+
+@compiled
+def gradient(like: float, size: int, layers: int, L: int, rows: int, into: int, me: int, threads: int) -> None:
+    """Add sum_p e[i][p, j] * y[i-1][p, k] to w[i][k, j] or to its gradient (step 24): as e was scaled, so is the sum.
+
+    A bias is the weight from the node that is always 1. Each thread has rows of w of its own, and sums over all p.
+    """
+    for i in range(1, L + 1):
+        stride, below = field(layers, i, STRIDE), field(layers, i - 1, STRIDE)
+        y_below, e = field(layers, i - 1, Y), field(layers, i, E_TERM)
+        k, vectors = field(layers, i, INPUTS), field(layers, i, VECTORS)
+        share = (k + TALL * threads - 1) // (TALL * threads) * TALL
+        first, last = min(k, me * share), min(k, (me + 1) * share)
+        update_product(like, y_below, below, e, field(layers, i, into), 0, stride, k, first, last, vectors, rows, size)
+
+
+@compiled
+def gather(
+    like: float, size: int, layers: int, L: int, window: int, start: int, first: int, rows: int, divisor: float
+) -> None:
+    """Rows of a batch into layer 0, their targets beside the last layer, and their shares s_p / divisor."""
+    inputs, targets, weights = field(window, 0, 0), field(window, 0, 1), field(window, 0, 2)
+    order, t, shares = field(window, 0, 3), field(window, 0, 4), field(window, 0, 5)
+    n_0, n_L = field(layers, 0, NODES) * size, field(layers, L, NODES) * size
+    y_0, stride_0, stride_L = field(layers, 0, Y), field(layers, 0, STRIDE), field(layers, L, STRIDE)
+    for p in range(first, first + rows):
+        row = start + p
+        if order:
+            row = word(order + 8 * row)
+        copy(y_0 + p * stride_0, inputs + row * n_0, n_0)
+        copy(t + p * stride_L, targets + row * n_L, n_L)
+        put(like, shares + p * size, like + get(like, weights + row * size) / divisor)
+
+
+@compiled
+def batch(
+    like: float,
+    size: int,
+    layers: int,
+    L: int,
+    window: int,
+    start: int,
+    rows: int,
+    divisor: float,
+    output: int,
+    scale: float,
+    back: bool,
+    me: int,
+    threads: int,
+) -> None:
+    """All error terms of a batch, times the share of their pattern and scale; E block by block into the window."""
+    t, shares, errors = field(window, 0, 4), field(window, 0, 5), field(window, 0, 6)
+    stride, vectors, nodes = field(layers, L, STRIDE), field(layers, L, VECTORS), field(layers, L, NODES)
+    for block in range(me, -(-rows // BLOCK), threads):  # a block at a time, which stays in the cache
+        first = block * BLOCK
+        n = min(BLOCK, rows - first)
+        gather(like, size, layers, L, window, start, first, n, divisor)
+        forward(like, size, layers, L, first, n)
+        x = field(layers, L, Y) + first * stride
+        E = call_output(output, (x, t + first * stride, shares + first * size, stride, n, vectors, nodes, scale))
+        put_double(errors + 8 * block, E)
+        if back:
+            error_terms(like, size, layers, L, first, n)
+
+
+@compiled
+def summed(window: int, rows: int) -> float:
+    """E of a batch: that of its blocks, in their order."""
+    E = 0.0
+    for block in range(-(-rows // BLOCK)):
+        E += get_double(field(window, 0, 6) + 8 * block)
+    return E
+
+
+@compiled
+def penalty(like: float, size: int, layers: int, L: int, l1: float, l2: float, biases: bool) -> float:
+    """l1 sum abs(w) + 1/2 l2 sum w^2."""
+    absolute, squares = 0.0, 0.0
+    for i in range(1, L + 1):
+        rows, counted = field(layers, i, INPUTS), field(layers, i, INPUTS) if biases else field(layers, i - 1, NODES)
+        for n in range(0, field(layers, i, VECTORS), 2):
+            w, length = field(layers, i, W) + n * WIDTH * rows, min(2, field(layers, i, VECTORS) - n) * WIDTH
+            for place in range(0, counted * length, size):
+                one = float(get(like, w + place))
+                absolute += abs(one)
+                squares += one * one
+    return l1 * absolute + 0.5 * l2 * squares
+
+
+@compiled
+def add_penalty(
+    like: float, size: int, layers: int, L: int, l1: float, l2: float, biases: bool, into: int, scale: float
+) -> None:
+    """scale (l1 sign(w) + l2 w), added to the gradient, or to w itself."""
+    for i in range(1, L + 1):
+        rows, counted = field(layers, i, INPUTS), field(layers, i, INPUTS) if biases else field(layers, i - 1, NODES)
+        for n in range(0, field(layers, i, VECTORS), 2):
+            start, length = n * WIDTH * rows, min(2, field(layers, i, VECTORS) - n) * WIDTH
+            w, to = field(layers, i, W) + start, field(layers, i, into) + start
+            for place in range(0, counted * length, size):
+                one = get(like, w + place)
+                sign = (one > 0) - (one < 0)
+                put(like, to + place, like + (get(like, to + place) + scale * (l1 * sign + l2 * one)))
+
+
+@compiled
+def clipped(like: float, size: int, g: int, factors: int, length: int, clip: float) -> None:
+    """The gradient of all that is not frozen, shortened to norm clip if it is longer; no square overflows."""
+    largest = 0.0
+    for n in range(0, length, size):
+        one = abs(float(get(like, g + n)))
+        if factors and get(like, factors + n) == 0:
+            put(like, g + n, like)
+        elif not one <= largest:  # NaN too
+            largest = one
+    if largest == 0 or not math.isfinite(largest):
+        return
+    squares = 0.0
+    for n in range(0, length, size):
+        share = float(get(like, g + n)) / largest
+        squares += share * share
+    norm = largest * math.sqrt(squares)
+    if norm > clip:
+        for n in range(0, length, size):
+            put(like, g + n, like + get(like, g + n) * (clip / norm))
+
+
+@compiled
+def epoch(like: float, size: int, job: int, reals: int, me: int) -> int:
+    """Batches from first to last of a window: forward, error terms, gradient, update; how many came to an end.
+
+    Plain descent needs no gradient: error terms are scaled by η, and their products are added to w in place. A batch
+    with an E that is not finite is the last. All threads run this at once, each on its blocks of patterns and on its
+    rows of w, and meet between the two.
+    """
+    layers, L, window, output = field(job, 0, 0), field(job, 0, 1), field(job, 0, 2), field(job, 0, 3)
+    first, last, batch_size, patterns = field(job, 0, 4), field(job, 0, 5), field(job, 0, 6), field(job, 0, 7)
+    step, theta, g, slots = field(job, 0, 8), field(job, 0, 9), field(job, 0, 10), field(job, 0, 11)
+    factors, numbers, of_numbers, rates = field(job, 1, 0), field(job, 1, 1), field(job, 1, 2), field(job, 1, 3)
+    length, biases, all_patterns = field(job, 1, 4), field(job, 1, 5), field(job, 1, 6)
+    threads, barrier = field(job, 1, 7), field(job, 1, 8)
+    total, l1, l2, clip = get_double(reals), get_double(reals + 8), get_double(reals + 16), get_double(reals + 24)
+    running = get_double(reals + 32)
+    for b in range(first, last):
+        start = b * batch_size
+        rows = min(batch_size, patterns - start)
+        η = get(like, rates + b * size)
+        scale, divisor = -1.0 if step else float(η), total * rows / all_patterns
+        turn(like, size, layers, L, me, threads)
+        meet(barrier, threads)
+        batch(like, size, layers, L, window, start, rows, divisor, output, scale, True, me, threads)
+        meet(barrier, threads)
+        E = summed(window, rows)
+        if l1 or l2:
+            E += penalty(like, size, layers, L, l1, l2, biases)
+        running += E * rows / all_patterns
+        if not math.isfinite(running):
+            return b
+        if me == 0:
+            put_double(reals + 32, running)
+        meet(barrier if l1 or l2 else 0, threads if l1 or l2 else 1)
+        if not step:
+            if (l1 or l2) and me == 0:
+                add_penalty(like, size, layers, L, l1, l2, biases, W, -float(η))
+            meet(barrier if l1 or l2 else 0, threads if l1 or l2 else 1)
+            gradient(like, size, layers, L, rows, W, me, threads)
+        else:
+            part = -(-(length // WIDTH) // threads) * WIDTH
+            from_, to = min(length, me * part), min(length, (me + 1) * part)
+            clear(g + from_, to - from_)
+            meet(barrier, threads)
+            gradient(like, size, layers, L, rows, G, me, threads)
+            meet(barrier, threads)
+            if l1 or l2 or clip > 0:
+                if me == 0:
+                    if l1 or l2:
+                        add_penalty(like, size, layers, L, l1, l2, biases, G, 1.0)
+                    if clip > 0:
+                        clipped(like, size, g, factors, length, clip)
+                meet(barrier, threads)
+            here = factors + from_ if factors else 0
+            call_step(
+                step,
+                (
+                    theta + from_,
+                    g + from_,
+                    slots + from_,
+                    here,
+                    numbers + b * of_numbers,
+                    rates + b * size,
+                    (to - from_) // WIDTH,
+                    length,
+                ),
+            )
+        meet(barrier, threads)
+    return last
+
+
+@compiled
+def whole(like: float, size: int, job: int, reals: int, me: int) -> int:
+    """E of all rows of a window without the penalties, and its gradient added to g if it is asked for."""
+    layers, L, window, output = field(job, 0, 0), field(job, 0, 1), field(job, 0, 2), field(job, 0, 3)
+    batch_size, patterns, with_gradient = field(job, 0, 6), field(job, 0, 7), field(job, 0, 8)
+    threads, barrier = field(job, 1, 7), field(job, 1, 8)
+    total = get_double(reals)
+    if with_gradient:
+        turn(like, size, layers, L, me, threads)
+    meet(barrier, threads)
+    E = 0.0
+    for start in range(0, patterns, batch_size):
+        rows = min(batch_size, patterns - start)
+        batch(like, size, layers, L, window, start, rows, total, output, -1.0, with_gradient, me, threads)
+        meet(barrier, threads)
+        E += summed(window, rows)
+        if with_gradient:
+            gradient(like, size, layers, L, rows, G, me, threads)
+        meet(barrier, threads)
+    if me == 0:
+        put_double(reals + 32, E)
+    return patterns
+
+
+@compiled
+def outputs(like: float, size: int, job: int, reals: int, me: int) -> int:
+    """y of the last layer for all rows of a window."""
+    layers, L, window, last = field(job, 0, 0), field(job, 0, 1), field(job, 0, 2), field(job, 0, 3)
+    patterns, softmax, threads = field(job, 0, 7), field(job, 0, 8), field(job, 1, 7)
+    inputs, to = field(window, 0, 0), field(window, 0, 1)
+    n_0, n_L = field(layers, 0, NODES) * size, field(layers, L, NODES) * size
+    stride_0, stride, vectors = field(layers, 0, STRIDE), field(layers, L, STRIDE), field(layers, L, VECTORS)
+    y_0, x = field(layers, 0, Y) + me * BLOCK * stride_0, field(layers, L, Y) + me * BLOCK * stride
+    for block in range(me, -(-patterns // BLOCK), threads):
+        start = block * BLOCK
+        rows = min(BLOCK, patterns - start)
+        for p in range(rows):
+            copy(y_0 + p * stride_0, inputs + (start + p) * n_0, n_0)
+        forward(like, size, layers, L, me * BLOCK, rows)
+        if softmax:
+            call_softmax(last, (x, 0, stride, rows, vectors, field(layers, L, NODES)))
+        else:
+            call_activation(last, (x, 0, stride, rows, vectors))
+        for p in range(rows):
+            copy(to + (start + p) * n_L, x + p * stride, n_L)
+    return patterns

@@ -1,0 +1,376 @@
+"""The rows of activations, objectives and update rules as machine code, each from its one definition.
+
+Steps 4, 5 and 20, and the update: a row is called once with vectors in place of arrays, which writes its instructions.
+Letters as in the rows: x a net value, t a target, g a gradient; s the share of a pattern.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+
+from chainrule.activations import Activation
+from chainrule.engines.cpu.machine import Code, code, has_fma, target, vector_bytes
+from chainrule.engines.cpu.vector import INT64, Emitter, Vector
+from chainrule.objective import Objective
+
+DOUBLE, VOID = ir.DoubleType(), ir.VoidType()
+
+
+class Unwritable(TypeError):
+    """A row that is not written with the primitives alone."""
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A function in memory and the code it belongs to."""
+
+    code: Code
+    address: int
+
+
+def lanes(dtype: Any) -> int:
+    """Floats in a vector register."""
+    return vector_bytes() // int(np.dtype(dtype).itemsize)
+
+
+class _Function:
+    """A function being written: its arguments, and loops over rows and vectors."""
+
+    def __init__(self, dtype: Any, name: str, arguments: Sequence[Any], result: Any = VOID) -> None:
+        self.module = ir.Module(name)
+        self.module.triple = target().triple
+        self.module.data_layout = str(target().target_data)
+        self.function = ir.Function(self.module, ir.FunctionType(result, arguments), name)
+        self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
+        self.emitter = Emitter(self.builder, dtype, lanes(dtype), has_fma())
+        self.name = name
+
+    @property
+    def arguments(self) -> Sequence[Any]:
+        """The values of the arguments."""
+        found: Sequence[Any] = self.function.args
+        return found
+
+    def loop(self, count: Any, body: Callable[[Any, Sequence[Any]], Sequence[Any]], start: Sequence[Any] = ()) -> Any:
+        """Call body(n, carried) for n from 0; what it returns is carried on, and comes back at the end."""
+        builder, before = self.builder, self.builder.block
+        top, after = (self.function.append_basic_block(name) for name in ("loop", "after"))
+        builder.cbranch(builder.icmp_signed(">", count, INT64(0)), top, after)
+        builder.position_at_end(top)
+        n = builder.phi(INT64)
+        n.add_incoming(INT64(0), before)
+        carried = []
+        for value in start:
+            phi = builder.phi(value.type)
+            phi.add_incoming(value, before)
+            carried.append(phi)
+        new = body(n, carried)
+        following = builder.add(n, INT64(1))
+        end = builder.block
+        n.add_incoming(following, end)
+        for phi, value in zip(carried, new, strict=True):
+            phi.add_incoming(value, end)
+        builder.cbranch(builder.icmp_signed("<", following, count), top, after)
+        builder.position_at_end(after)
+        results = []
+        for value, last in zip(start, new, strict=True):
+            phi = builder.phi(value.type)
+            phi.add_incoming(value, before)
+            phi.add_incoming(last, end)
+            results.append(phi)
+        return results
+
+    def made(self, result: Any = None) -> Kernel:
+        """Compile it."""
+        if result is None:
+            self.builder.ret_void()
+        else:
+            self.builder.ret(result)
+        compiled = code(str(self.module))
+        return Kernel(compiled, compiled.address(self.name))
+
+
+def _traced(write: Callable[[], Any], what: str) -> Any:
+    try:
+        return write()
+    except Exception as error:
+        raise Unwritable(f"{what} must be written with the primitives to be compiled; got {error}.") from error
+
+
+@lru_cache(maxsize=256)
+def activation(row: Activation, dtype: Any, slope: bool) -> Kernel:
+    """(x, f′, stride, rows, vectors): f(x) in place of x, and f′(x) beside it if slope is set."""
+    f = _Function(dtype, "activation", [INT64] * 5)
+    b, e = f.builder, f.emitter
+    x, fp, stride, rows, vectors = f.arguments
+    size = vector_bytes()
+
+    def of_row(r: Any, _: Any) -> Any:
+        offset = b.mul(r, stride)
+
+        def of_vector(v: Any, _: Any) -> Any:
+            place = b.add(offset, b.mul(v, INT64(size)))
+            value = e.load(b.add(x, place))
+            y = e._as(_traced(lambda: row.f(value, e.primitives), f"f of {row.name!r}"))
+            if slope:
+                found = e._as(_traced(lambda: row.f_prime(value, e.primitives), f"f_prime of {row.name!r}"))
+                e.store(found, b.add(fp, place))
+            e.store(y, b.add(x, place))
+            return ()
+
+        f.loop(vectors, of_vector)
+        return ()
+
+    f.loop(rows, of_row)
+    return f.made()
+
+
+@lru_cache(maxsize=256)
+def output(row: Activation, goal: Objective, dtype: Any) -> Kernel:
+    """(x, t, s, stride, rows, vectors, outputs, scale) -> sum of s E_p: e, times s and scale, in place of x.
+
+    t is NaN where it is missing and beyond the outputs; s has one share a row.
+    """
+    f = _Function(dtype, "output", [INT64] * 7 + [DOUBLE], DOUBLE)
+    b, e = f.builder, f.emitter
+    x, t, s, stride, rows, vectors, outputs, scale = f.arguments
+    factor = e.splat(scale if e.size == 8 else b.fptrunc(scale, e.float))
+    write = _softmax_row if row.vector else _plain_row
+
+    def of_row(r: Any, carried: Any) -> Any:
+        offset = b.mul(r, stride)
+        share = e.splat(e.scalar(b.add(s, b.mul(r, INT64(e.size)))))
+        losses = write(f, row, goal, b.add(x, offset), b.add(t, offset), share * factor, vectors, outputs)
+        loss = b.extract_element(e.reduced(losses, lambda p, q: p + q).value, ir.IntType(32)(0))
+        weight = b.extract_element(share.value, ir.IntType(32)(0))
+        if e.size == 4:
+            loss, weight = b.fpext(loss, DOUBLE), b.fpext(weight, DOUBLE)
+        return [b.fadd(carried[0], b.fmul(loss, weight))]
+
+    (total,) = f.loop(rows, of_row, [DOUBLE(0.0)])
+    return f.made(total)
+
+
+def _plain_row(
+    f: _Function, row: Activation, goal: Objective, x: Any, t: Any, share: Vector, vectors: Any, outputs: Any
+) -> Vector:
+    """One pattern under an activation that acts node by node: what Objective.errors and error_term do."""
+    b, e, p = f.builder, f.emitter, f.emitter.primitives
+
+    def of_vector(v: Any, carried: Any) -> Any:
+        place = b.mul(v, INT64(vector_bytes()))
+        net, target_ = e.load(b.add(x, place)), e.load(b.add(t, place))
+        known = target_ == target_
+        wanted = e.where(known, target_, 0.0)
+        if row.name in goal.fused:
+            fused = goal.fused[row.name]
+            loss = _traced(lambda: fused.loss(wanted, net, p), f"loss of {goal.name!r}")
+            error = _traced(lambda: fused.error(wanted, net, p), f"error of {goal.name!r}")
+        else:
+            y = _traced(lambda: row.f(net, p), f"f of {row.name!r}")
+            loss = _traced(lambda: goal.loss(wanted, y, p), f"loss of {goal.name!r}")
+            residual = _traced(lambda: goal.residual(wanted, y, p), f"residual of {goal.name!r}")
+            error = residual * _traced(lambda: row.f_prime(net, p), f"f_prime of {row.name!r}")
+        e.store(e.where(known, error, 0.0) * share, b.add(x, place))
+        return [(Vector(e, carried[0]) + e.where(known, loss, 0.0)).value]
+
+    (total,) = f.loop(vectors, of_vector, [e.constant(0.0).value])
+    return Vector(e, total)
+
+
+def _softmax_row(
+    f: _Function, row: Activation, goal: Objective, x: Any, t: Any, share: Vector, vectors: Any, outputs: Any
+) -> Vector:
+    """One pattern under softmax: :func:`chainrule.activations.softmax_parts`, then the error term."""
+    b, e, p = f.builder, f.emitter, f.emitter.primitives
+    zero = e.constant(0.0).value
+    largest, more = _softmax_sums(f, x, vectors, outputs)
+
+    def load(v: Any, base: Any) -> Vector:
+        return e.load(b.add(base, b.mul(v, INT64(vector_bytes()))))
+
+    def parts(v: Any) -> tuple[Vector, Vector, Vector, Vector]:
+        net = load(v, x)
+        inside = _inside(f, v, outputs)
+        below = e.where(inside, net - largest, -np.inf)
+        top = inside & (net == largest)
+        z, less, total = e.exp(below), e.expm1(below), more + 1.0
+        y = z / total
+        return y, e.where(top, more - less, total - z) / total, e.log1p(more) - below, load(v, t)
+
+    def sums(v: Any, carried: Any) -> Any:
+        y, _, _, wanted = parts(v)
+        known = wanted == wanted
+        t_0 = e.where(known, wanted, 0.0)
+        v_ = t_0 if "softmax" in goal.fused else e.where(known, goal.residual(t_0, y, p), 0.0) * y
+        return [(Vector(e, carried[0]) + v_).value]
+
+    (total,) = f.loop(vectors, sums, [zero])
+    mixed = e.reduced(Vector(e, total), lambda a, c: a + c)
+
+    def of_vector(v: Any, carried: Any) -> Any:
+        y, complement, minus_log, wanted = parts(v)
+        known = wanted == wanted
+        t_0 = e.where(known, wanted, 0.0)
+        if "softmax" in goal.fused:
+            loss = e.where(t_0 > 0.0, t_0 * minus_log, 0.0)
+            error = t_0 * complement - y * (mixed - t_0)
+        else:
+            loss = goal.loss(t_0, y, p)
+            error = y * (goal.residual(t_0, y, p) - mixed)
+        inside = _inside(f, v, outputs) & known
+        e.store(e.where(inside, error, 0.0) * share, b.add(x, b.mul(v, INT64(vector_bytes()))))
+        return [(Vector(e, carried[0]) + e.where(inside, loss, 0.0)).value]
+
+    (losses,) = f.loop(vectors, of_vector, [zero])
+    return Vector(e, losses)
+
+
+def _softmax_sums(f: _Function, x: Any, vectors: Any, outputs: Any) -> tuple[Vector, Vector]:
+    """The largest net value, and the sum of exp(x - largest) less 1, without cancellation."""
+    b, e = f.builder, f.emitter
+
+    def load(v: Any) -> Vector:
+        return e.where(_inside(f, v, outputs), e.load(b.add(x, b.mul(v, INT64(vector_bytes())))), -np.inf)
+
+    def greatest(v: Any, carried: Any) -> Any:
+        return [e._extreme(">", Vector(e, carried[0]), load(v)).value]
+
+    (found,) = f.loop(vectors, greatest, [e.constant(-np.inf).value])
+    largest = e.reduced(Vector(e, found), lambda a, c: e._extreme(">", a, c))
+
+    def add(v: Any, carried: Any) -> Any:
+        net = load(v)
+        below, top = net - largest, (net == largest) & _inside(f, v, outputs)
+        part = e.where(top, e.expm1(below), e.exp(below))
+        part = e.where(_inside(f, v, outputs), part, 0.0)
+        return [(Vector(e, carried[0]) + part).value, (Vector(e, carried[1]) + e.where(top, 1.0, 0.0)).value]
+
+    zero = e.constant(0.0).value
+    rest, count = f.loop(vectors, add, [zero, zero])
+    total = e.reduced(Vector(e, rest), lambda a, c: a + c)
+    return largest, total + (e.reduced(Vector(e, count), lambda a, c: a + c) - 1.0)
+
+
+def _inside(f: _Function, v: Any, outputs: Any) -> Any:
+    """Which lanes of vector v belong to an output."""
+    from chainrule.engines.cpu.vector import Mask
+
+    b, e = f.builder, f.emitter
+    wide = ir.VectorType(INT64, e.lanes)
+    nothing = ir.Constant(wide, ir.Undefined)
+    order = ir.Constant(ir.VectorType(ir.IntType(32), e.lanes), [0] * e.lanes)
+
+    def splat(value: Any) -> Any:
+        return b.shuffle_vector(b.insert_element(nothing, value, ir.IntType(32)(0)), nothing, order)
+
+    lane = b.add(splat(b.mul(v, INT64(e.lanes))), ir.Constant(wide, list(range(e.lanes))))
+    return Mask(e, b.icmp_signed("<", lane, splat(outputs)))
+
+
+@lru_cache(maxsize=64)
+def softmax(dtype: Any) -> Kernel:
+    """(x, unused, stride, rows, vectors, outputs): y in place of x."""
+    f = _Function(dtype, "softmax", [INT64] * 6)
+    b, e = f.builder, f.emitter
+    x, _, stride, rows, vectors, outputs = f.arguments
+
+    def of_row(r: Any, _: Any) -> Any:
+        base = b.add(x, b.mul(r, stride))
+        largest, more = _softmax_sums(f, base, vectors, outputs)
+
+        def of_vector(v: Any, _: Any) -> Any:
+            place = b.add(base, b.mul(v, INT64(vector_bytes())))
+            below = e.where(_inside(f, v, outputs), e.load(place) - largest, -np.inf)
+            e.store(e.exp(below) / (more + 1.0), place)
+            return ()
+
+        f.loop(vectors, of_vector)
+        return ()
+
+    f.loop(rows, of_row)
+    return f.made()
+
+
+class _Count:
+    """The number of the update while a rule is written: what is made of it becomes a number given at each update."""
+
+    def __init__(self, asked: list[tuple[str, float]], give: Callable[[int], Any]) -> None:
+        self._asked, self._give = asked, give
+
+    def _number(self, kind: str, constant: float) -> Any:
+        if (kind, constant) not in self._asked:
+            self._asked.append((kind, constant))
+        return self._give(self._asked.index((kind, constant)))
+
+    def __rpow__(self, constant: float) -> Any:
+        return self._number("power", constant)
+
+    def __eq__(self, constant: object) -> Any:
+        return self._number("equal", float(constant))  # type: ignore[arg-type]
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@dataclass(frozen=True)
+class Step:
+    """An update rule in memory, and the numbers it takes at each update: ("power", c) is c to the n."""
+
+    kernel: Kernel
+    numbers: tuple[tuple[str, float], ...]
+
+    def values(self, updates: Any, dtype: Any) -> Any:
+        """Those numbers for the updates of these numbers, (updates, numbers)."""
+        columns = [c**updates if kind == "power" else (updates == c) for kind, c in self.numbers]
+        found = np.array(columns, dtype=np.float64).T.astype(dtype) if columns else np.zeros((len(updates), 1), dtype)
+        return np.ascontiguousarray(found)
+
+
+def step(rule: Any, dtype: Any, factors: bool) -> Step:
+    """(θ, g, slots, factors, numbers, η, vectors, length): the next θ and slots in place.
+
+    Slots follow one another, so many bytes apart as all of θ takes.
+    η is the address of a number; with factors it is multiplied by those.
+    """
+    constants = tuple(sorted(rule.constants.items()))
+    return _step(rule.formula, rule.slots, constants, np.dtype(dtype).name, factors)
+
+
+@lru_cache(maxsize=64)
+def _step(formula: Any, slots: int, constants: tuple[tuple[str, float], ...], dtype: str, factors: bool) -> Step:
+    f = _Function(dtype, "step", [INT64] * 8)
+    b, e = f.builder, f.emitter
+    theta, g, memory, rates, numbers, η, vectors, length = f.arguments
+    size = vector_bytes()
+    asked: list[tuple[str, float]] = []
+    given: dict[int, Vector] = {}
+    rate = e.splat(e.scalar(η))
+    for n in range(4):  # before the loop, so that they are loaded once; those that nobody asks for are dropped
+        given[n] = e.splat(e.scalar(numbers, n * e.size))
+
+    def of_vector(v: Any, _: Any) -> Any:
+        place = b.mul(v, INT64(size))
+        places = [b.add(b.add(memory, b.mul(length, INT64(n))), place) for n in range(slots)]
+        value, slope = e.load(b.add(theta, place)), e.load(b.add(g, place))
+        rate_ = rate
+        if factors:
+            rate_ = rate * e.load(b.add(rates, place))
+            slope = slope * e.where(rate_ != 0.0, 1.0, 0.0)
+        kept = tuple(e.load(one) for one in places)
+        new, kept = _traced(
+            lambda: formula(value, slope, kept, rate_, _Count(asked, given.__getitem__), **dict(constants)), "a rule"
+        )
+        e.store(e._as(new), b.add(theta, place))
+        for one, where in zip(kept, places, strict=True):
+            e.store(e._as(one), where)
+        return ()
+
+    f.loop(vectors, of_vector)
+    kernel = f.made()
+    return Step(kernel, tuple(asked))

@@ -1,0 +1,328 @@
+"""Register tiles: the products of the page as vector code, and calls of functions by their address.
+
+Forward is y wᵀ, the error terms are e w times f′, the update is w + eᵀ y: one generator writes them all. A tile of
+ROWS[0] rows and two vectors stays in registers while k runs, one multiply-add a number; each number is summed over k in
+order, whatever tile it lies in, so that bits depend neither on the tiles nor on the threads.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+from chainrule.engines.cpu.machine import has_fma, vector_bytes
+from chainrule.engines.cpu.vector import INT32, INT64, POINTER, Emitter, Vector
+
+ROWS = {64: (12, 4, 1), 32: (6, 2, 1), 16: (4, 2, 1)}[vector_bytes()]
+"""Rows of the tiles, the tallest first: two vectors by so many, and what they are multiplied by, fill the registers."""
+
+FORWARD, BACKWARD, UPDATE = range(3)
+
+FIELDS = 12
+"""Columns of the table of layers; :mod:`chainrule.engines.cpu.loop` names them."""
+
+DTYPES = {"float32": 4, "float64": 8}
+
+
+def _emitter(builder: Any, like: Any) -> Emitter:
+    name = str(like)
+    return Emitter(builder, name, vector_bytes() // DTYPES[name], has_fma())
+
+
+def _tile(rows: int, vectors: int, mode: int) -> Any:
+    """C = A B, C = A B times f′, or C += Aᵀ B, for a tile of rows by vectors."""
+
+    @intrinsic
+    def tile(typing: Any, like: Any, a: Any, of_a: Any, b: Any, of_b: Any, c: Any, of_c: Any, fp: Any, k: Any) -> Any:
+        """Addresses of the first numbers, and the bytes from row to row; k numbers are summed."""
+
+        def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            _, a, of_a, b, of_b, c, of_c, fp, k = arguments
+            e = _emitter(builder, signature.args[0])
+            width = vector_bytes()
+            places = [builder.add(c, builder.mul(of_c, INT64(r))) for r in range(rows)]
+            if mode == UPDATE:
+                start = [e.load(places[r], n * width).value for r in range(rows) for n in range(vectors)]
+            else:
+                start = [e.constant(0.0).value] * (rows * vectors)
+            before = builder.block
+            loop, done = (builder.append_basic_block(name) for name in ("k", "done"))
+            builder.branch(loop)
+            builder.position_at_end(loop)
+            left, at_a, at_b = (builder.phi(INT64) for _ in range(3))
+            for phi, value in ((left, k), (at_a, a), (at_b, b)):
+                phi.add_incoming(value, before)
+            sums = [builder.phi(e.vector) for _ in start]
+            for phi, value in zip(sums, start, strict=True):
+                phi.add_incoming(value, before)
+            of_row = [e.load(at_b, n * width) for n in range(vectors)]
+            new = []
+            for r in range(rows):
+                if mode == UPDATE:
+                    one = e.splat(e.scalar(at_a, r * e.size))
+                else:
+                    one = e.splat(e.scalar(builder.add(at_a, builder.mul(of_a, INT64(r)))))
+                new += [e.multiply_add(one, of_row[n], Vector(e, sums[r * vectors + n])).value for n in range(vectors)]
+            step = of_a if mode == UPDATE else INT64(e.size)
+            following = [builder.sub(left, INT64(1)), builder.add(at_a, step), builder.add(at_b, of_b)]
+            for phi, value in zip([left, at_a, at_b, *sums], [*following, *new], strict=True):
+                phi.add_incoming(value, loop)
+            builder.cbranch(builder.icmp_signed(">", following[0], INT64(0)), loop, done)
+            builder.position_at_end(done)
+            for r in range(rows):
+                for n in range(vectors):
+                    value = Vector(e, new[r * vectors + n])
+                    if mode == BACKWARD:
+                        value = value * e.load(builder.add(fp, builder.mul(of_c, INT64(r))), n * width)
+                    e.store(value, places[r], n * width)
+            return context.get_dummy_value()
+
+        return types.void(like, *[types.int64] * 8), code
+
+    return tile
+
+
+def _product(mode: int) -> Any:
+    """The whole product: panels of two vectors, and down each of them the tallest tiles that fit.
+
+    w and its gradient are kept panel by panel, `deep` rows each, so that a panel is read from end to end (a row of w
+    would lie in another page of memory each); the rows of y, e and f′ are whole.
+    """
+    tall, middle, _ = ROWS
+    tall_2, middle_2, one_2 = (_tile(rows, 2, mode) for rows in ROWS)
+    tall_1, middle_1, one_1 = (_tile(rows, 1, mode) for rows in ROWS)
+    width = vector_bytes()
+
+    @njit
+    def product(like, a, of_a, b, c, fp, of_row, deep, first, rows, vectors, k, size):  # type: ignore[no-untyped-def]
+        down = size if mode == UPDATE else of_a  # from row to row of A, as it is read
+        for n in range(0, vectors, 2):
+            x, of_panel = n * width, 2 * width
+            if n + 1 == vectors:
+                of_panel = width
+            if mode == UPDATE:
+                at_b, of_b, at_c, of_c = b + x, of_row, c + x * deep, of_panel
+            else:
+                at_b, of_b, at_c, of_c = b + x * deep, of_panel, c + x, of_row
+            r = first
+            if n + 1 < vectors:
+                while rows - r >= tall:
+                    tall_2(like, a + r * down, of_a, at_b, of_b, at_c + r * of_c, of_c, fp + r * of_c + x, k)
+                    r += tall
+                while rows - r >= middle:
+                    middle_2(like, a + r * down, of_a, at_b, of_b, at_c + r * of_c, of_c, fp + r * of_c + x, k)
+                    r += middle
+                while rows - r >= 1:
+                    one_2(like, a + r * down, of_a, at_b, of_b, at_c + r * of_c, of_c, fp + r * of_c + x, k)
+                    r += 1
+            else:
+                while rows - r >= tall:
+                    tall_1(like, a + r * down, of_a, at_b, of_b, at_c + r * of_c, of_c, fp + r * of_c + x, k)
+                    r += tall
+                while rows - r >= middle:
+                    middle_1(like, a + r * down, of_a, at_b, of_b, at_c + r * of_c, of_c, fp + r * of_c + x, k)
+                    r += middle
+                while rows - r >= 1:
+                    one_1(like, a + r * down, of_a, at_b, of_b, at_c + r * of_c, of_c, fp + r * of_c + x, k)
+                    r += 1
+
+    return product
+
+
+forward_product, backward_product, update_product = (_product(mode) for mode in (FORWARD, BACKWARD, UPDATE))
+
+
+@intrinsic
+def transpose_block(typing: Any, like: Any, a: Any, of_a: Any, rows: Any, c: Any, of_c: Any) -> Any:
+    """A square of one vector by as many rows, turned over in registers; rows that are not there count as 0."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        _, a, of_a, rows, c, of_c = arguments
+        e = _emitter(builder, signature.args[0])
+        lanes, zero = e.lanes, e.constant(0.0)
+        last = builder.sub(rows, INT64(1))
+        values = []
+        for r in range(lanes):
+            there = builder.icmp_signed("<", INT64(r), rows)
+            row = builder.select(there, INT64(r), last)
+            value = e.load(builder.add(a, builder.mul(of_a, row)))
+            values.append(builder.select(there, value.value, zero.value))
+        half = 1
+        while half < lanes:  # at each stage the lanes of two rows are interleaved by blocks of `half`
+            new = list(values)
+            for r in range(lanes):
+                if r & half:
+                    continue
+                low, high = values[r], values[r + half]
+                first = [n if not n & half else lanes + n - half for n in range(lanes)]
+                second = [n + half if not n & half else lanes + n for n in range(lanes)]
+                kind = ir.VectorType(INT32, lanes)
+                new[r] = builder.shuffle_vector(low, high, ir.Constant(kind, first))
+                new[r + half] = builder.shuffle_vector(low, high, ir.Constant(kind, second))
+            values, half = new, half * 2
+        for r in range(lanes):
+            e.store(Vector(e, values[r]), builder.add(c, builder.mul(of_c, INT64(r))))
+        return context.get_dummy_value()
+
+    return types.void(like, *[types.int64] * 5), code
+
+
+def _call(arguments: int, doubles: int = 0, result: bool = False) -> Any:
+    """A function at an address, of so many integers followed by doubles."""
+
+    @intrinsic
+    def call(typing: Any, address: Any, given: Any) -> Any:
+        back = types.float64 if result else types.void
+
+        def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            address, given = values
+            kinds = [INT64] * arguments + [ir.DoubleType()] * doubles
+            kind = ir.FunctionType(ir.DoubleType() if result else ir.VoidType(), kinds)
+            function = builder.inttoptr(address, kind.as_pointer())  # numba's builder wants to know what it points to
+            found = builder.call(function, [builder.extract_value(given, n) for n in range(arguments + doubles)])
+            return found if result else context.get_dummy_value()
+
+        return back(types.int64, types.Tuple([types.int64] * arguments + [types.float64] * doubles)), code
+
+    return call
+
+
+call_activation, call_softmax, call_step = _call(5), _call(6), _call(8)
+call_output = _call(7, 1, True)
+
+
+@intrinsic
+def get(typing: Any, like: Any, address: Any) -> Any:
+    """The number at an address."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return _emitter(builder, signature.args[0]).scalar(arguments[1])
+
+    return like(like, types.int64), code
+
+
+@intrinsic
+def put(typing: Any, like: Any, address: Any, value: Any) -> Any:
+    """A number put at an address."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.store(arguments[2], builder.inttoptr(arguments[1], POINTER))
+        return context.get_dummy_value()
+
+    return types.void(like, types.int64, like), code
+
+
+@intrinsic
+def field(typing: Any, table: Any, row: Any, column: Any) -> Any:
+    """An integer in a table of FIELDS columns."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        table, row, column = arguments
+        place = builder.add(builder.mul(row, INT64(FIELDS)), column)
+        address = builder.add(table, builder.mul(place, INT64(8)))
+        return builder.load(builder.inttoptr(address, POINTER), align=8, typ=INT64)
+
+    return types.int64(types.int64, types.int64, types.int64), code
+
+
+@intrinsic
+def word(typing: Any, address: Any) -> Any:
+    """The integer at an address."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.load(builder.inttoptr(arguments[0], POINTER), align=8, typ=INT64)
+
+    return types.int64(types.int64), code
+
+
+@intrinsic
+def copy(typing: Any, to: Any, source: Any, length: Any) -> Any:
+    """Bytes copied."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        to, source, length = arguments
+        kind = ir.FunctionType(ir.VoidType(), [POINTER, POINTER, INT64, ir.IntType(1)])
+        module = builder.module
+        name = "llvm.memcpy.p0.p0.i64"
+        function = module.globals.get(name) or ir.Function(module, kind, name)
+        pointers = [builder.inttoptr(one, POINTER) for one in (to, source)]
+        builder.call(function, [*pointers, length, ir.IntType(1)(0)])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), code
+
+
+@intrinsic
+def clear(typing: Any, to: Any, length: Any) -> Any:
+    """Bytes set to 0."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        to, length = arguments
+        kind = ir.FunctionType(ir.VoidType(), [POINTER, ir.IntType(8), INT64, ir.IntType(1)])
+        module = builder.module
+        name = "llvm.memset.p0.i64"
+        function = module.globals.get(name) or ir.Function(module, kind, name)
+        builder.call(function, [builder.inttoptr(to, POINTER), ir.IntType(8)(0), length, ir.IntType(1)(0)])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), code
+
+
+@intrinsic
+def get_double(typing: Any, address: Any) -> Any:
+    """The double at an address."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.load(builder.inttoptr(arguments[0], POINTER), align=8, typ=ir.DoubleType())
+
+    return types.float64(types.int64), code
+
+
+@intrinsic
+def put_double(typing: Any, address: Any, value: Any) -> Any:
+    """A double put at an address."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.store(arguments[1], builder.inttoptr(arguments[0], POINTER), align=8)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.float64), code
+
+
+@intrinsic
+def arrive(typing: Any, address: Any) -> Any:
+    """Add 1 to a counter that all threads see, and return what it was."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = builder.inttoptr(arguments[0], INT64.as_pointer())
+        return builder.atomic_rmw("add", pointer, INT64(1), "seq_cst")
+
+    return types.int64(types.int64), code
+
+
+@intrinsic
+def seen(typing: Any, address: Any) -> Any:
+    """What the counter is now."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = builder.inttoptr(arguments[0], INT64.as_pointer())
+        return builder.load_atomic(pointer, "seq_cst", 8)
+
+    return types.int64(types.int64), code
+
+
+@intrinsic
+def yield_processor(typing: Any) -> Any:
+    """Let another thread run, should more of them wait than there are processors."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        module = builder.module
+        name = "sched_yield"
+        function = module.globals.get(name) or ir.Function(module, ir.FunctionType(INT32, []), name)
+        builder.call(function, [])
+        return context.get_dummy_value()
+
+    return types.void(), code

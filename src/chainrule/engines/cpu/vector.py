@@ -1,0 +1,378 @@
+"""Vectors of floats as LLVM code: what the primitives of a row become when they are written for the processor.
+
+Stands under step 5: f and f' are rows of :mod:`chainrule.activations`, written once; here their ``+ - * /`` and their
+primitives emit instructions on a whole vector register. Its letters: k the whole power of two and r the rest in a
+reduction, q and p polynomials.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+
+from chainrule.activations import Primitives
+
+INT64, INT32, BOOL = ir.IntType(64), ir.IntType(32), ir.IntType(1)
+POINTER = ir.PointerType()
+
+
+class Emitter:
+    """Where instructions go: a builder, the type of floats, and how many of them a vector holds."""
+
+    def __init__(self, builder: Any, dtype: Any, lanes: int, fma: bool) -> None:
+        self.builder, self.dtype, self.lanes, self.fma = builder, np.dtype(dtype), lanes, fma
+        self.float = ir.DoubleType() if self.dtype == np.float64 else ir.FloatType()
+        self.vector = ir.VectorType(self.float, lanes)
+        self.bits = INT64 if self.dtype == np.float64 else INT32
+        self.integers = ir.VectorType(self.bits, lanes)
+        self.size = self.dtype.itemsize
+
+    # --- vectors in and out --------------------------------------------------------------------------------------
+
+    def constant(self, value: float) -> Vector:
+        """The same number in all lanes."""
+        rounded = float(self.dtype.type(value))
+        return Vector(self, ir.Constant(self.vector, [rounded] * self.lanes))
+
+    def whole(self, value: int) -> Any:
+        """The same integer in all lanes."""
+        return ir.Constant(self.integers, [value] * self.lanes)
+
+    def load(self, address: Any, offset: int = 0) -> Vector:
+        """A vector from memory, wherever it lies."""
+        return Vector(self, self.builder.load(self._pointer(address, offset), align=self.size, typ=self.vector))
+
+    def store(self, vector: Vector, address: Any, offset: int = 0) -> None:
+        """A vector to memory."""
+        self.builder.store(vector.value, self._pointer(address, offset), align=self.size)
+
+    def scalar(self, address: Any, offset: int = 0) -> Any:
+        """One number from memory."""
+        return self.builder.load(self._pointer(address, offset), align=self.size, typ=self.float)
+
+    def splat(self, scalar: Any) -> Vector:
+        """One number in all lanes."""
+        nothing = ir.Constant(self.vector, ir.Undefined)
+        one = self.builder.insert_element(nothing, scalar, INT32(0))
+        lanes = ir.Constant(ir.VectorType(INT32, self.lanes), [0] * self.lanes)
+        return Vector(self, self.builder.shuffle_vector(one, nothing, lanes))
+
+    def _pointer(self, address: Any, offset: int) -> Any:
+        return self.builder.inttoptr(self.builder.add(address, INT64(offset)) if offset else address, POINTER)
+
+    def intrinsic(self, name: str, *values: Any) -> Any:
+        """One of LLVM's own functions on vectors."""
+        of = values[0].type
+        kind = f"v{of.count}{'i' if isinstance(of.element, ir.IntType) else 'f'}{8 * self.size}"
+        full = f"llvm.{name}.{kind}"
+        module = self.builder.module
+        function = module.globals.get(full) or ir.Function(module, ir.FunctionType(of, [v.type for v in values]), full)
+        return self.builder.call(function, values)
+
+    def multiply_add(self, a: Vector, b: Vector, c: Vector) -> Vector:
+        """a b + c, rounded once where the processor can."""
+        if self.fma:
+            return Vector(self, self.intrinsic("fma", a.value, b.value, c.value))
+        return a * b + c
+
+    def reduced(self, vector: Vector, combine: Callable[[Vector, Vector], Vector]) -> Vector:
+        """All lanes combined, in all lanes: halves first, in the same order whatever the number of patterns."""
+        half = self.lanes // 2
+        while half:
+            order = [(n ^ half) for n in range(self.lanes)]
+            mask = ir.Constant(ir.VectorType(INT32, self.lanes), order)
+            turned = self.builder.shuffle_vector(vector.value, ir.Constant(self.vector, ir.Undefined), mask)
+            vector = combine(vector, Vector(self, turned))
+            half //= 2
+        return vector
+
+    # --- the primitives ------------------------------------------------------------------------------------------
+
+    @property
+    def primitives(self) -> Primitives:
+        """What a row is written with."""
+        return Primitives(
+            exp=self.exp,
+            expm1=self.expm1,
+            log=self.log,
+            log1p=self.log1p,
+            tanh=self.tanh,
+            sin=lambda x: self._sine(x, 0),
+            cos=lambda x: self._sine(x, 1),
+            abs=lambda x: self._as(x).abs(),
+            floor=lambda x: Vector(self, self.intrinsic("floor", self._as(x).value)),
+            maximum=lambda a, b: self._extreme(">", a, b),
+            minimum=lambda a, b: self._extreme("<", a, b),
+            where=self.where,
+            full_like=lambda _, value: self._as(value),
+        )
+
+    def _as(self, value: Any) -> Vector:
+        found: Vector = value if isinstance(value, Vector) else self.constant(float(value))
+        return found
+
+    def where(self, mask: Any, a: Any, b: Any) -> Vector:
+        """The entries of a where the mask is set, else those of b."""
+        a, b = self._as(a), self._as(b)
+        if isinstance(mask, bool | np.bool_):
+            return a if mask else b
+        return Vector(self, self.builder.select(mask.value, a.value, b.value))
+
+    def _extreme(self, sign: str, a: Any, b: Any) -> Vector:
+        """The larger or smaller of two; NaN if either is."""
+        a, b = self._as(a), self._as(b)
+        first = self.builder.fcmp_unordered(sign, a.value, b.value)  # a is NaN, or wins
+        first = self.builder.and_(first, self.builder.fcmp_ordered("ord", b.value, b.value))
+        first = self.builder.or_(first, self.builder.fcmp_unordered("uno", a.value, a.value))
+        return Vector(self, self.builder.select(first, a.value, b.value))
+
+    def _polynomial(self, x: Vector, coefficients: Sequence[float]) -> Vector:
+        """Highest power first."""
+        total = self.constant(coefficients[0])
+        for c in coefficients[1:]:
+            total = self.multiply_add(total, x, self.constant(c))
+        return total
+
+    def _power_of_two(self, k: Any) -> Vector:
+        """2 to the k, for integers k for which that is a normal number."""
+        bias, shift = (1023, 52) if self.size == 8 else (127, 23)
+        bits = self.builder.shl(self.builder.add(k, self.whole(bias)), self.whole(shift))
+        return Vector(self, self.builder.bitcast(bits, self.vector))
+
+    def _reduced_exponent(self, x: Vector) -> tuple[Any, Vector]:
+        """x = k log 2 + r: k as integers, and exp(r) - 1."""
+        rounded = Vector(self, self.intrinsic("rint", (x * (1 / math.log(2))).value))
+        high, low = _LOG_2[self.size]
+        r = self.multiply_add(rounded, self.constant(-high), x)
+        r = self.multiply_add(rounded, self.constant(-low), r)
+        terms = 14 if self.size == 8 else 8
+        q = self._polynomial(r, [1 / math.factorial(n) for n in range(terms - 1, 1, -1)])
+        known = self.where(rounded == rounded, rounded, 0.0)
+        k = self.builder.fptosi(known.value, self.integers)
+        return k, self.multiply_add(r * r, q, r)
+
+    def exp(self, x: Any) -> Vector:
+        """e to the x."""
+        low, high = (-746.0, 710.0) if self.size == 8 else (-104.0, 89.0)
+        x = self._as(x)
+        x = self.where(x > high, high, self.where(x < low, low, x))
+        k, p = self._reduced_exponent(x)
+        half = self.builder.ashr(k, self.whole(1))
+        rest = self.builder.sub(k, half)
+        return (p + 1.0) * self._power_of_two(half) * self._power_of_two(rest)
+
+    def expm1(self, x: Any) -> Vector:
+        """e to the x, less 1."""
+        low, high = (-50.0, 710.0) if self.size == 8 else (-25.0, 89.0)
+        x = self._as(x)
+        x = self.where(x > high, high, self.where(x < low, low, x))
+        k, p = self._reduced_exponent(x)
+        half = self._power_of_two(self.builder.sub(k, self.whole(1)))
+        return self.multiply_add(half, p, half - 0.5) * 2.0
+
+    def log(self, x: Any) -> Vector:
+        """The natural logarithm."""
+        x = self._as(x)
+        shift, tiny = (52, 2.0**-1022) if self.size == 8 else (23, 2.0**-126)
+        small = x < tiny
+        scaled = self.where(small, x * 2.0 ** (shift + 2), x)
+        bits = self.builder.bitcast(scaled.value, self.integers)
+        start = int(np.array(math.sqrt(0.5), self.dtype).view(f"i{self.size}"))
+        above = self.builder.sub(bits, self.whole(start))
+        k = self.builder.ashr(above, self.whole(shift))
+        m = self.builder.sub(bits, self.builder.shl(k, self.whole(shift)))
+        f = Vector(self, self.builder.bitcast(m, self.vector)) - 1.0
+        n = Vector(self, self.builder.sitofp(k, self.vector))
+        n = self.where(small, n - float(shift + 2), n)
+        s = f / (f + 2.0)
+        z = s * s
+        R = z * self._polynomial(z, _LOG[self.size])
+        half = f * f * 0.5
+        high, low = _LOG_2[self.size]
+        inner = self.multiply_add(s, half + R, n * low)
+        found = self.multiply_add(n, self.constant(high), f - (half - inner))
+        found = self.where(x == math.inf, math.inf, self.where(x == 0.0, -math.inf, found))
+        return self.where(x >= 0.0, found, self.where(x < 0.0, math.nan, x))
+
+    def log1p(self, x: Any) -> Vector:
+        """The natural logarithm of 1 + x, and x where that is small."""
+        x = self._as(x)
+        u = x + 1.0
+        lost = (x - (u - 1.0)) / u  # what 1 + x rounded away
+        plain = self.log(u)
+        found = self.where((u > 0.0) & (u < math.inf), plain + lost, plain)
+        return self.where(u == 1.0, x, found)
+
+    def tanh(self, x: Any) -> Vector:
+        """The hyperbolic tangent."""
+        x = self._as(x)
+        t = self.expm1(x.abs() * -2.0)
+        y = -t / (t + 2.0)
+        return self.where(x < 0.0, -y, self.where(x == 0.0, x, y))
+
+    def _sine(self, x: Any, quarter: int) -> Vector:
+        """The sine, or the cosine as the sine a quarter further on."""
+        x = self._as(x)
+        turns = Vector(self, self.intrinsic("rint", (x * (2 / math.pi)).value))
+        r = x
+        for part in _HALF_PI[self.size]:
+            r = self.multiply_add(turns, self.constant(-part), r)
+        z = r * r
+        sine = self.multiply_add(r * z, self._polynomial(z, _SINE[self.size]), r)
+        cosine = self.multiply_add(z * z, self._polynomial(z, _COSINE[self.size]), 1.0 - z * 0.5)
+        usual = self.where(turns.abs() < 2.0**30, turns, 0.0)
+        n = self.builder.add(self.builder.fptosi(usual.value, self.integers), self.whole(quarter))
+        odd = Mask(self, self.builder.trunc(n, ir.VectorType(BOOL, self.lanes)))
+        second = self.builder.lshr(self.builder.and_(n, self.whole(2)), self.whole(1))
+        minus = Mask(self, self.builder.trunc(second, ir.VectorType(BOOL, self.lanes)))
+        found = self.where(odd, cosine, sine)
+        return self.where(minus, -found, found)
+
+
+_LOG_2 = {8: (6.93147180369123816490e-01, 1.90821492927058770002e-10), 4: (0.693359375, -2.12194440e-4)}
+_HALF_PI = {
+    8: (1.57079632673412561417, 6.07710050630396597660e-11, 2.02226624871116645580e-21, 8.47842766036889956997e-32),
+    4: (1.5703125, 4.837512969970703125e-4, 7.549789948768648e-8),
+}
+_LOG = {  # of 2 atanh(s)/s - 2 in s^2, as in fdlibm
+    8: (
+        1.479819860511658591e-01,
+        1.531383769920937332e-01,
+        1.818357216161805012e-01,
+        2.222219843214978396e-01,
+        2.857142874366239149e-01,
+        3.999999999940941908e-01,
+        6.666666666666735130e-01,
+    ),
+    4: (0.24279078841, 0.28498786688, 0.40000972152, 0.66666662693),
+}
+_SINE = {
+    8: tuple((-1) ** n / math.factorial(2 * n + 1) for n in range(8, 0, -1)),
+    4: tuple((-1) ** n / math.factorial(2 * n + 1) for n in range(4, 0, -1)),
+}
+_COSINE = {
+    8: tuple((-1) ** n / math.factorial(2 * n) for n in range(8, 1, -1)),
+    4: tuple((-1) ** n / math.factorial(2 * n) for n in range(5, 1, -1)),
+}
+
+
+class Mask:
+    """A truth in every lane."""
+
+    def __init__(self, emitter: Emitter, value: Any) -> None:
+        self.emitter, self.value = emitter, value
+
+    def __and__(self, other: Mask) -> Mask:
+        return Mask(self.emitter, self.emitter.builder.and_(self.value, other.value))
+
+    def __or__(self, other: Mask) -> Mask:
+        return Mask(self.emitter, self.emitter.builder.or_(self.value, other.value))
+
+    def __invert__(self) -> Mask:
+        return Mask(self.emitter, self.emitter.builder.not_(self.value))
+
+    def _number(self) -> Vector:
+        return self.emitter.where(self, 1.0, 0.0)
+
+    def __mul__(self, other: Any) -> Vector:
+        """As a number, 1 or 0: how the rules of :mod:`chainrule.training.descent` choose."""
+        found: Vector = self._number() * other
+        return found
+
+    __rmul__ = __mul__
+
+
+class Vector:
+    """A vector in a register: its operators emit instructions."""
+
+    def __init__(self, emitter: Emitter, value: Any) -> None:
+        self.emitter, self.value = emitter, value
+
+    def _with(self, other: Any) -> Any:
+        if isinstance(other, Mask):
+            other = other._number()
+        return self.emitter._as(other).value
+
+    def _new(self, instruction: str, a: Any, b: Any) -> Vector:
+        return Vector(self.emitter, getattr(self.emitter.builder, instruction)(a, b))
+
+    def __add__(self, other: Any) -> Vector:
+        return self._new("fadd", self.value, self._with(other))
+
+    def __radd__(self, other: Any) -> Vector:
+        return self._new("fadd", self._with(other), self.value)
+
+    def __sub__(self, other: Any) -> Vector:
+        return self._new("fsub", self.value, self._with(other))
+
+    def __rsub__(self, other: Any) -> Vector:
+        return self._new("fsub", self._with(other), self.value)
+
+    def __mul__(self, other: Any) -> Vector:
+        return self._new("fmul", self.value, self._with(other))
+
+    def __rmul__(self, other: Any) -> Vector:
+        return self._new("fmul", self._with(other), self.value)
+
+    def __truediv__(self, other: Any) -> Vector:
+        return self._new("fdiv", self.value, self._with(other))
+
+    def __rtruediv__(self, other: Any) -> Vector:
+        return self._new("fdiv", self._with(other), self.value)
+
+    def __neg__(self) -> Vector:
+        return Vector(self.emitter, self.emitter.builder.fneg(self.value))
+
+    def __pos__(self) -> Vector:
+        return self
+
+    def __abs__(self) -> Vector:
+        return self.abs()
+
+    def abs(self) -> Vector:
+        """Without its sign."""
+        return Vector(self.emitter, self.emitter.intrinsic("fabs", self.value))
+
+    def __pow__(self, power: float) -> Vector:
+        """A square root, or a whole power by repeated squares."""
+        if power == 0.5:
+            return Vector(self.emitter, self.emitter.intrinsic("sqrt", self.value))
+        if power != int(power):
+            return self.emitter.exp(self.emitter.log(self) * float(power))
+        total: Any = None
+        square, n = self, abs(int(power))
+        while n:
+            if n & 1:
+                total = square if total is None else total * square
+            square, n = (square * square if n > 1 else square), n >> 1
+        total = self.emitter.constant(1.0) if total is None else total
+        found: Vector = total if power >= 0 else 1.0 / total
+        return found
+
+    def _compared(self, sign: str, other: Any) -> Mask:
+        compare = self.emitter.builder.fcmp_unordered if sign == "!=" else self.emitter.builder.fcmp_ordered
+        return Mask(self.emitter, compare(sign, self.value, self._with(other)))
+
+    def __lt__(self, other: Any) -> Mask:
+        return self._compared("<", other)
+
+    def __le__(self, other: Any) -> Mask:
+        return self._compared("<=", other)
+
+    def __gt__(self, other: Any) -> Mask:
+        return self._compared(">", other)
+
+    def __ge__(self, other: Any) -> Mask:
+        return self._compared(">=", other)
+
+    def __eq__(self, other: Any) -> Mask:  # type: ignore[override]
+        return self._compared("==", other)
+
+    def __ne__(self, other: Any) -> Mask:  # type: ignore[override]
+        return self._compared("!=", other)
+
+    __hash__ = None  # type: ignore[assignment]
