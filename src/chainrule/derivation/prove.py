@@ -267,7 +267,7 @@ class _Copy:
         return known(line, {})
 
     def _meaning(self, term: Reference, lets: dict[int, Let], at: At) -> tuple[Term | None, At]:
-        """What an error term stands for, and for which nodes; nothing if it was let be for another node, or not at all."""
+        """What an error term stands for, and for which nodes; nothing if it was not let be, or for others."""
         e, meaning = lets.get(term.layer, (None, None))
         if e is None:
             return None, {}
