@@ -7,6 +7,7 @@ definition. Letters: :mod:`chainrule.notation`.
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass
 from itertools import pairwise
@@ -242,31 +243,68 @@ def jacobian(state: State) -> FloatArray:
 
 def predict(net: Network, inputs: Any) -> FloatArray:
     """The outputs (patterns, outputs)."""
-    inputs = np.ascontiguousarray(as_inputs(net, inputs), dtype=net.dtype)
-    blocks = -(-len(inputs) // BLOCK)
-    threads = pool.threads_for(_multiplications(net) * len(inputs) / 3, blocks)
-    memory = Memory(net, threads * BLOCK if blocks else 1, training=False)
-    memory.place(net.theta)
-    kept = [rows.activation(net.f[i], net.dtype, False) for i in range(1, net.depth)]
-    memory.table[1 : net.depth, ACTIVATION] = [one.address for one in kept]
-    output = net.f[net.depth]
-    last = rows.softmax(net.dtype) if output.vector else rows.activation(output, net.dtype, False)
-    found = np.empty((len(inputs), net.sizes[-1]), net.dtype)
-    window, job = np.zeros((1, 12), np.int64), np.zeros((2, 12), np.int64)
-    window[0, :2] = inputs.ctypes.data, found.ctypes.data
-    job[0, :9] = [
-        memory.table.ctypes.data,
-        net.depth,
-        window.ctypes.data,
-        last.address,
-        0,
-        0,
-        memory.rows,
-        len(inputs),
-        output.vector,
-    ]
-    pool.run(loaded("outputs", net.dtype), job, np.zeros(8), threads)
-    return found
+    return Predictor(net).batch(as_inputs(net, inputs))
+
+
+class Predictor:
+    """A network as a function that is fast for one pattern too: its weights are laid out once, when it is made.
+
+    Call it with one pattern, (inputs,), or many, (patterns, inputs); it gives (outputs,) or (patterns, outputs). It
+    does not follow later changes of the network. Calls from several threads wait for one another.
+    """
+
+    def __init__(self, net: Network) -> None:
+        self.net = net
+        self._memory = Memory(net, BLOCK * pool.available(), training=False)
+        self._memory.place(net.theta)
+        self._kept: list[Any] = [rows.activation(net.f[i], net.dtype, False) for i in range(1, net.depth)]
+        self._memory.table[1 : net.depth, ACTIVATION] = [one.address for one in self._kept]
+        output = net.f[net.depth]
+        self._last = rows.softmax(net.dtype) if output.vector else rows.activation(output, net.dtype, False)
+        self._loop = loaded("outputs", net.dtype)
+        self._lock = threading.Lock()
+        self._one, self._found = np.zeros(net.sizes[0], net.dtype), np.zeros(net.sizes[-1], net.dtype)
+        self._kept += [*self._job(self._one, self._found, 1)]
+        self._prepared = self._loop.prepared(*self._kept[-2:])
+
+    def _job(self, inputs: FloatArray, outputs: FloatArray, patterns: int) -> tuple[Any, Any]:
+        window, job = np.zeros((1, 12), np.int64), np.zeros((2, 12), np.int64)
+        window[0, :2] = inputs.ctypes.data, outputs.ctypes.data
+        job[0, :9] = [
+            self._memory.table.ctypes.data,
+            self.net.depth,
+            window.ctypes.data,
+            self._last.address,
+            0,
+            0,
+            self._memory.rows,
+            patterns,
+            self.net.f[-1].vector,
+        ]
+        job[1, 7] = 1
+        self._kept.append(window)
+        return job, np.zeros(8)
+
+    def __call__(self, inputs: Any) -> FloatArray:
+        """The outputs of one pattern or of many."""
+        inputs = np.asarray(inputs)
+        if inputs.ndim == 1:
+            with self._lock:
+                self._one[:] = inputs
+                self._prepared()
+                return self._found.copy()
+        return self.batch(as_inputs(self.net, inputs))
+
+    def batch(self, inputs: Any) -> FloatArray:
+        """The outputs (patterns, outputs) of checked inputs."""
+        inputs = np.ascontiguousarray(inputs, dtype=self.net.dtype)
+        found = np.empty((len(inputs), self.net.sizes[-1]), self.net.dtype)
+        blocks = -(-len(inputs) // BLOCK)
+        threads = pool.threads_for(_multiplications(self.net) * len(inputs) / 3, blocks)
+        with self._lock:
+            pool.run(self._loop, *self._job(inputs, found, len(inputs)), threads)
+            self._kept.pop()
+        return found
 
 
 def network(state: State) -> Network:

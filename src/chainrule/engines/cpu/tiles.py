@@ -36,11 +36,26 @@ def _tile(rows: int, vectors: int, mode: int) -> Any:
     """C = A B, C = A B times f′, or C += Aᵀ B, for a tile of rows by vectors."""
 
     @intrinsic
-    def tile(typing: Any, like: Any, a: Any, of_a: Any, b: Any, of_b: Any, c: Any, of_c: Any, fp: Any, k: Any) -> Any:
-        """Addresses of the first numbers, and the bytes from row to row; k numbers are summed."""
+    def tile(
+        typing: Any,
+        like: Any,
+        a: Any,
+        of_a: Any,
+        b: Any,
+        of_b: Any,
+        apart: Any,
+        c: Any,
+        of_c: Any,
+        fp: Any,
+        k: Any,
+    ) -> Any:
+        """Addresses of the first numbers, and the bytes from row to row; k numbers are summed.
+
+        More than two vectors of B lie in several panels, so many bytes apart.
+        """
 
         def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            _, a, of_a, b, of_b, c, of_c, fp, k = arguments
+            _, a, of_a, b, of_b, apart, c, of_c, fp, k = arguments
             e = _emitter(builder, signature.args[0])
             width = vector_bytes()
             places = [builder.add(c, builder.mul(of_c, INT64(r))) for r in range(rows)]
@@ -58,7 +73,10 @@ def _tile(rows: int, vectors: int, mode: int) -> Any:
             sums = [builder.phi(e.vector) for _ in start]
             for phi, value in zip(sums, start, strict=True):
                 phi.add_incoming(value, before)
-            of_row = [e.load(at_b, n * width) for n in range(vectors)]
+            panels = [at_b]
+            for _ in range(2, vectors, 2):
+                panels.append(builder.add(panels[-1], apart))
+            of_row = [e.load(panels[n // 2], n % 2 * width) for n in range(vectors)]
             new = []
             for r in range(rows):
                 if mode == UPDATE:
@@ -80,7 +98,7 @@ def _tile(rows: int, vectors: int, mode: int) -> Any:
                     e.store(value, places[r], n * width)
             return context.get_dummy_value()
 
-        return types.void(like, *[types.int64] * 8), code
+        return types.void(like, *[types.int64] * 9), code
 
     return tile
 
@@ -94,12 +112,20 @@ def _product(mode: int) -> Any:
     tall, middle, _ = ROWS
     tall_2, middle_2, one_2 = (_tile(rows, 2, mode) for rows in ROWS)
     tall_1, middle_1, one_1 = (_tile(rows, 1, mode) for rows in ROWS)
+    one_8 = _tile(1, 8, mode)
     width = vector_bytes()
 
     @njit
     def product(like, a, of_a, b, c, fp, of_row, deep, first, rows, vectors, k, size):  # type: ignore[no-untyped-def]
         down = size if mode == UPDATE else of_a  # from row to row of A, as it is read
-        for n in range(0, vectors, 2):
+        start = 0
+        if mode == FORWARD and rows - first == 1:  # eight sums at once, or each would wait for its last multiply-add
+            apart = 2 * width * deep
+            while vectors - start >= 8:
+                x = start * width
+                one_8(like, a, of_a, b + x * deep, 2 * width, apart, c + x, of_row, fp, k)
+                start += 8
+        for n in range(start, vectors, 2):
             x, of_panel = n * width, 2 * width
             if n + 1 == vectors:
                 of_panel = width
@@ -110,23 +136,23 @@ def _product(mode: int) -> Any:
             r = first
             if n + 1 < vectors:
                 while rows - r >= tall:
-                    tall_2(like, a + r * down, of_a, at_b, of_b, at_c + r * of_c, of_c, fp + r * of_c + x, k)
+                    tall_2(like, a + r * down, of_a, at_b, of_b, 0, at_c + r * of_c, of_c, fp + r * of_c + x, k)
                     r += tall
                 while rows - r >= middle:
-                    middle_2(like, a + r * down, of_a, at_b, of_b, at_c + r * of_c, of_c, fp + r * of_c + x, k)
+                    middle_2(like, a + r * down, of_a, at_b, of_b, 0, at_c + r * of_c, of_c, fp + r * of_c + x, k)
                     r += middle
                 while rows - r >= 1:
-                    one_2(like, a + r * down, of_a, at_b, of_b, at_c + r * of_c, of_c, fp + r * of_c + x, k)
+                    one_2(like, a + r * down, of_a, at_b, of_b, 0, at_c + r * of_c, of_c, fp + r * of_c + x, k)
                     r += 1
             else:
                 while rows - r >= tall:
-                    tall_1(like, a + r * down, of_a, at_b, of_b, at_c + r * of_c, of_c, fp + r * of_c + x, k)
+                    tall_1(like, a + r * down, of_a, at_b, of_b, 0, at_c + r * of_c, of_c, fp + r * of_c + x, k)
                     r += tall
                 while rows - r >= middle:
-                    middle_1(like, a + r * down, of_a, at_b, of_b, at_c + r * of_c, of_c, fp + r * of_c + x, k)
+                    middle_1(like, a + r * down, of_a, at_b, of_b, 0, at_c + r * of_c, of_c, fp + r * of_c + x, k)
                     r += middle
                 while rows - r >= 1:
-                    one_1(like, a + r * down, of_a, at_b, of_b, at_c + r * of_c, of_c, fp + r * of_c + x, k)
+                    one_1(like, a + r * down, of_a, at_b, of_b, 0, at_c + r * of_c, of_c, fp + r * of_c + x, k)
                     r += 1
 
     return product

@@ -117,10 +117,10 @@ class Emitter:
 
     def where(self, mask: Any, a: Any, b: Any) -> Vector:
         """The entries of a where the mask is set, else those of b."""
-        a, b = self._as(a), self._as(b)
+        first, second = self._as(a), self._as(b)
         if isinstance(mask, bool | np.bool_):
-            return a if mask else b
-        return Vector(self, self.builder.select(mask.value, a.value, b.value))
+            return first if mask else second
+        return Vector(self, self.builder.select(mask.value, first.value, second.value))
 
     def _extreme(self, sign: str, a: Any, b: Any) -> Vector:
         """The larger or smaller of two; NaN if either is."""
