@@ -58,7 +58,7 @@ def test_every_kind_is_proved(sizes: list[int], wrt: str, how: dict[str, Any]) -
 
 def test_random_derivations_are_proved() -> None:
     """Fifteen random derivations of one or two layers, of all objectives and granularities."""
-    derivations = [random_case(seed, widest=3, deepest=2).derivation for seed in range(15)]
+    derivations = [random_case(seed, widest=2, deepest=2).derivation for seed in range(15)]
     assert {derivation.granularity for derivation in derivations} == set(GRANULARITIES)
     for derivation in derivations:
         assert derivation.prove(), f"{derivation.problem}: {derivation.prove()}"
@@ -142,8 +142,8 @@ def test_without_sympy_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) 
 def test_what_is_too_large_is_refused() -> None:
     """Networks too deep to be multiplied out are refused, with what to do; one node a layer is narrow enough."""
     with pytest.raises(ValueError, match=r"^derivation must have at most 2,048 paths .* Use verify_exact\(\)"):
-        derive([2] * 13, "w[1,1,1]").prove()
-    assert derive([2] * 13, "w[1,1,1]").prove(narrow=1)
+        derive([2] * 12, "w[1,1,1]").prove()
+    assert derive([2] * 12, "w[1,1,1]").prove(narrow=1)
     with pytest.raises(ValueError, match=r"^narrow must be a whole number from 1 up; got 0\."):
         derive([2, 2], "w[1,1,1]").prove(narrow=0)
 
