@@ -1,10 +1,15 @@
-"""Write docs/command-line.md from the commands' own help; a test checks that it is current."""
+"""Write command-line.md from the commands' own help, and slips.md; tests check that they are current."""
 
+import sys
 from pathlib import Path
 
 from click import Context
 
 from chainrule.cli import VERBS, group
+
+DOCS = Path(__file__).parent
+sys.path.insert(0, str(DOCS))
+import slips  # noqa: E402  found beside this file
 
 INTRODUCTION = """# The command line
 
@@ -36,4 +41,5 @@ def command_line() -> str:
 
 
 if __name__ == "__main__":
-    Path(__file__).with_name("command-line.md").write_text(command_line(), encoding="utf-8")
+    for name, text in (("command-line.md", command_line()), ("slips.md", slips.page())):
+        (DOCS / name).write_text(text, encoding="utf-8")

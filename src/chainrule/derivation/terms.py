@@ -172,7 +172,8 @@ class Apply(Term):
         x = self.argument
         if not isinstance(x, Reference) or x.letter != "x" or x.layer != self.layer:
             got = f"{x.letter} of layer {x.layer}" if isinstance(x, Reference) else type(x).__name__.lower()
-            raise IllFormed(f"f of layer {self.layer} must be applied to x of layer {self.layer}; got {got}.")
+            own = f"x of layer {self.layer}"
+            raise IllFormed(f"f of layer {self.layer} must be applied to {own}; got {got}. Use {own}.")
 
 
 @dataclass(frozen=True)
@@ -186,7 +187,7 @@ class Negation(Term):
 
     def _check(self) -> None:
         if isinstance(self.term, Negation):
-            raise IllFormed("a minus sign must stand before something else than a minus sign. Drop both.")
+            raise IllFormed("a minus sign must stand before something else; got a minus sign. Drop both.")
 
 
 @dataclass(frozen=True)
@@ -229,7 +230,7 @@ class Product(Term):
     def _check(self) -> None:
         _require_several(self, self.factors)
         if sum(factor.pending for factor in self.factors) > 1:
-            raise IllFormed("a product must have one ∂ at most, since each stands over the same denominator.")
+            raise IllFormed("a product must have one ∂ at most; got two. Drop one, since they have one denominator.")
 
     def of(self, *parts: Term) -> Term:
         """The same, of other factors."""
@@ -248,7 +249,7 @@ class Quotient(Term):
 
     def _check(self) -> None:
         if self.pending:
-            raise IllFormed("a fraction must have no ∂ in it, but stand before it.")
+            raise IllFormed("a fraction must have no ∂ in it; got one. Let the fraction stand before ∂.")
 
 
 @dataclass(frozen=True)
@@ -339,7 +340,7 @@ ONE, TWO, HALF = Number(1), Number(2), Number("1/2")
 def _require_several(term: Term, parts: tuple[Term, ...]) -> None:
     if len(parts) < 2 or any(type(part) is type(term) for part in parts):
         kind = type(term).__name__.lower()
-        raise IllFormed(f"{kind} must have two or more parts, none of which is another {kind}.")
+        raise IllFormed(f"{kind} must have two or more parts, and no {kind} among them; got others. Use {kind}().")
 
 
 def product(*factors: Term) -> Term:
