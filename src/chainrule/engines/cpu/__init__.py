@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -44,10 +44,11 @@ class State:
     step: rows.Step | None
     kept: list[Any]
     slots: FloatArray
-    factors: FloatArray
+    factors: FloatArray | None
     threads: int = 1
     updates: int = 0
     seconds: float = 0.0
+    prepared: dict[int, Any] = field(default_factory=dict)
 
 
 def why_not(net: Network, source: Any = None) -> str:
@@ -70,9 +71,7 @@ def prepare(net: Network, source: Source, rule: Any) -> State:
     output = rows.output(net.f[net.depth], net.objective, net.dtype)
     factors = rule.factors(net)
     plain = rule.name == "gradient_descent" and factors is None and rule.clip is None
-    spread = aligned(memory.length if factors is not None else 0, net.dtype)
-    if factors is not None:
-        memory.spread(factors, spread)
+    spread = None if factors is None else memory.spread(factors)
     step = None if plain or rule.whole else rows.step(rule, net.dtype, factors is not None)
     memory.place(net.theta)
     slots = aligned(memory.length * rule.slots, net.dtype)
@@ -147,7 +146,7 @@ class _Run:
             state.slots.ctypes.data,
         ]
         self.job[1, :7] = [
-            state.factors.ctypes.data if len(state.factors) else 0,
+            0 if state.factors is None else state.factors.ctypes.data,
             0 if self.numbers is None else self.numbers.ctypes.data,
             0 if self.numbers is None else self.numbers.strides[0],
             self.rates.ctypes.data,
@@ -181,46 +180,50 @@ def _window(memory: Memory, window: Patterns, dtype: Any) -> tuple[FloatArray, F
     return inputs, targets, np.ascontiguousarray(window.weights, dtype=dtype)
 
 
-def _whole(state: State, source: Source, theta: FloatArray | None, with_gradient: bool) -> float:
-    """E of a source without penalties, and its gradient added to memory.g."""
-    net, memory = state.net, state.memory
-    compiled = loaded("whole", net.dtype)
-    E = 0.0
-    if theta is not None:
-        kept = memory.theta.copy()
-        memory.place(np.asarray(theta, dtype=net.dtype))
-    for inputs, targets, weights in source.pieces():
-        arrays = tuple(np.ascontiguousarray(one, dtype=net.dtype) for one in (inputs, targets, weights))
-        window, job, reals = np.zeros((1, 12), np.int64), np.zeros((2, 12), np.int64), np.zeros(8)
-        window[0, :3] = [one.ctypes.data for one in arrays]
-        window[0, 4:7] = [one.ctypes.data for one in (memory.t, memory.shares, memory.errors)]
-        job[0, :9] = [
-            memory.table.ctypes.data,
-            net.depth,
-            window.ctypes.data,
-            state.output.address,
-            0,
-            0,
-            memory.rows,
-            len(arrays[0]),
-            with_gradient,
-        ]
-        reals[0] = source.total
-        pool.run(compiled, job, reals, state.threads)
-        E += float(reals[4])
-    if theta is not None:
-        memory.theta[:] = kept
-    return E
+class _Whole:
+    """The loop over all rows of a source, prepared once where they are in memory."""
+
+    def __init__(self, state: State, inputs: Any, targets: Any, weights: Any, total: float) -> None:
+        net, memory = state.net, state.memory
+        self.loop, self.threads = loaded("whole", net.dtype), state.threads
+        self.arrays = [np.ascontiguousarray(one, dtype=net.dtype) for one in (inputs, targets, weights)]
+        self.window, self.job = np.zeros((1, 12), np.int64), np.zeros((2, 12), np.int64)
+        self.reals = np.zeros(8)
+        self.reals[0] = total
+        self.window[0, :3] = [one.ctypes.data for one in self.arrays]
+        self.window[0, 4:7] = [one.ctypes.data for one in (memory.t, memory.shares, memory.errors)]
+        self.job[0, :4] = memory.table.ctypes.data, net.depth, self.window.ctypes.data, state.output.address
+        self.job[0, 6:8] = memory.rows, len(self.arrays[0])
+
+    def __call__(self, with_gradient: bool) -> float:
+        """E without the penalties; its gradient is added to memory.g if it is asked for."""
+        self.job[0, 8] = with_gradient
+        pool.run(self.loop, self.job, self.reals, self.threads)
+        return float(self.reals[4])
+
+
+def _whole(state: State, source: Source, with_gradient: bool) -> float:
+    if not isinstance(source, Patterns):
+        return sum(_Whole(state, *piece, source.total)(with_gradient) for piece in source.pieces())
+    if id(source) not in state.prepared:  # the source is kept with it, so that its id stays its own
+        loop = _Whole(state, source.inputs, source.targets, source.weights, source.total)
+        state.prepared = {**dict([*state.prepared.items()][-1:]), id(source): (source, loop)}
+    return float(state.prepared[id(source)][1](with_gradient))
 
 
 def value_and_gradient(state: State, theta: FloatArray) -> tuple[float, FloatArray]:
     """E of the whole source and its gradient at θ."""
-    net = state.net.replace(theta.astype(state.net.dtype))
-    state.memory.g[:] = 0
-    E = _whole(state, state.source, net.theta, True)
-    with np.errstate(all="ignore"):
-        g = state.memory.gathered(state.memory.g) + penalty_gradient(net.theta, net.l1, net.l2) * net.penalized
-        return E + float(net.penalty()), g
+    net, memory = state.net.replace(theta.astype(state.net.dtype)), state.memory
+    kept = memory.theta.copy()
+    memory.place(net.theta)
+    memory.g[:] = 0
+    E, g = _whole(state, state.source, True), memory.gathered(memory.g)
+    memory.theta[:] = kept
+    if net.l1 or net.l2:
+        with np.errstate(all="ignore"):
+            E += float(net.penalty())
+            g = g + penalty_gradient(net.theta, net.l1, net.l2) * net.penalized
+    return E, g
 
 
 def place(state: State, theta: FloatArray) -> None:
@@ -231,7 +234,7 @@ def place(state: State, theta: FloatArray) -> None:
 
 def error(state: State, source: Source) -> float:
     """E of a whole source at the state's weights without the penalties."""
-    return _whole(state, source, None, False)
+    return _whole(state, source, False)
 
 
 def jacobian(state: State) -> FloatArray:

@@ -7,7 +7,7 @@ by one vector more where their length would be a power of two: rows so far apart
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -80,41 +80,34 @@ class Memory:
             part("y0", self.dtype).reshape(rows, -1)[:, net.sizes[0]] = 1
         self.t[:] = np.nan
 
-    def place(self, theta: FloatArray) -> None:
-        """Take in θ."""
-        self.spread(theta, self.theta)
-
-    def spread(self, theta: FloatArray, flat: FloatArray) -> None:
-        """θ, or what is as long, in the layout of the loop."""
-        net = self.net.replace(theta)
-        for i, panels in self._panels(flat):
-            rows = net.w[i].T if net.b[i] is None else np.vstack([net.w[i].T, net.b[i]])
-            start = 0
-            for panel in panels:
-                width = min(panel.shape[-1] * len(panel), rows.shape[1] - start)
-                padded = np.zeros((len(rows), panel.shape[-1] * len(panel)), self.dtype)
-                padded[:, :width] = rows[:, start : start + width]
-                panel[...] = padded.reshape(len(rows), len(panel), -1).swapaxes(0, 1)
-                start += width
-
-    def gathered(self, flat: FloatArray) -> FloatArray:
-        """What lies in the layout of the loop, as long as θ."""
+    @cached_property
+    def order(self) -> Any:
+        """Where each entry of θ lies in a vector of this layout."""
+        size, pair = self.dtype.itemsize, 2 * self.lanes
         parts = []
-        for i, panels in self._panels(flat):
-            below, nodes = self.net.sizes[i - 1], self.net.sizes[i]
-            rows = np.hstack([panel.swapaxes(0, 1).reshape(panel.shape[1], -1) for panel in panels])[:, :nodes]
-            parts += [rows[:below].T.ravel(), *rows[below:]]
+        for block in self.net.blocks:
+            rows, vectors = int(self.table[block.layer, INPUTS]), int(self.table[block.layer, VECTORS])
+            j = np.arange(self.net.sizes[block.layer])
+            k = np.arange(block.shape[1]) if block.letter == "w" else np.array([rows - 1])  # a bias is the last row
+            panel, lane = np.divmod(j, pair)
+            width = np.where((vectors % 2 == 1) & (panel == vectors // 2), self.lanes, pair)
+            start = self.starts[block.layer - 1] // size + panel * pair * rows + lane
+            parts.append((start[:, None] + k * width[:, None]).ravel())
         return np.concatenate(parts)
 
-    def _panels(self, flat: FloatArray) -> Iterator[tuple[int, list[FloatArray]]]:
-        """Of each layer the panels of two vectors, (panels, rows, numbers), and one of a single vector if left."""
-        size = self.dtype.itemsize
-        for i in range(1, self.net.depth + 1):
-            rows, pairs = int(self.table[i, INPUTS]), int(self.table[i, VECTORS]) // 2
-            part = flat[self.starts[i - 1] // size : self.starts[i] // size]
-            many = part[: pairs * rows * 2 * self.lanes].reshape(pairs, rows, 2 * self.lanes)
-            last = part[many.size :].reshape(-1, rows, self.lanes)
-            yield i, [one for one in (many, last) if len(one)]
+    def place(self, theta: FloatArray) -> None:
+        """Take in θ."""
+        self.theta[self.order] = theta
+
+    def spread(self, values: FloatArray) -> FloatArray:
+        """What is as long as θ, in this layout."""
+        flat = aligned(self.length, self.dtype)
+        flat[self.order] = values
+        return np.asarray(flat)
+
+    def gathered(self, flat: FloatArray) -> FloatArray:
+        """What lies in this layout, as long as θ."""
+        return np.asarray(flat[self.order])
 
 
 def _stride(numbers: int, size: int) -> int:
