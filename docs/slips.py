@@ -84,8 +84,8 @@ DEFINITIONS = (
         "ill-formed",
         shown="$y_{ij} = f_i(x_{ij})$",
     ),
-    Slip("inputs, 1 to 15", "$i_i$", "t_i", "i_i", "ill-formed"),
-    Slip("inputs, 5 to 15", "$f_5^{\\,i}(x_{5i})$", "f5'(x_5i)", "f5^i(x_5i)", "ill-formed"),
+    Slip("steps 1 to 15 by an input", "$i_i$", "t_i", "i_i", "ill-formed"),
+    Slip("steps 5 to 15 by an input", "$f_5^{\\,i}(x_{5i})$", "f5'(x_5i)", "f5^i(x_5i)", "ill-formed"),
 )
 
 BY_WEIGHT = tuple(
@@ -102,13 +102,13 @@ BY_WEIGHT = tuple(
         ),
         Slip(
             "2",
-            "“Apply the chain rule.”",
+            "“Apply the chain rule”",
             "Σ_i (t_i - y_5i) ∂(t_i - y_5i)",
             "Σ_i (t_i - y_5i) ∂(t_i - y_5i)",
             "right value",
             "The power rule takes part too, and its 2 cancels the ½.",
             step=2,
-            shown="“Apply the chain rule and the power rule.”",
+            shown="“Apply the chain rule and the power rule”",
         ),
         Slip(
             "13, below the bar",
@@ -332,9 +332,9 @@ Each line was read as a term and given to the verifier, which finds one of these
 - **Right value**: the line is worth what the derivative is worth.
 - **Absent**: there is no such line.
 
-A row shows the part of the line concerned; the rest is taken to be as it should be. Subscripts count as in the source:
-$w_{173}$ leads into node 7 of layer 1 from node 3 of layer 0. The indices $i, j, k, l, m, n$ run over the nodes of
-layers 5, 4, 3, 2, 1, 0.
+An entry shows the part of the line concerned; the rest is taken to be as it should be. Subscripts count as in the
+source: $w_{173}$ leads into node 7 of layer 1 from node 3 of layer 0. The indices $i, j, k, l, m, n$ run over the nodes
+of layers 5, 4, 3, 2, 1, 0.
 
 This page is written by `python docs/generate.py`.
 """
@@ -364,16 +364,19 @@ def page() -> str:
         ("The derivative by a weight", BY_WEIGHT),
         ("The derivative by an input", BY_INPUT),
     ):
-        rows = ["| step | in our copy | corrected | verdict |", "|---|---|---|---|"]
+        rows = []
         for slip in slips:
             found = verdict(slip)
             why = f"“{found.said}”" if found.name == "ill-formed" else found.said
-            said = " ".join(filter(None, [f"**{found.name.capitalize()}.**", slip.note, _in_cell(why)]))
-            rows.append(f"| {slip.where.split(', ', 1)[-1]} | {slip.printed or '–'} | {corrected(slip)} | {said} |")
-        parts.append(f"## {title}\n\n" + "\n".join(rows) + "\n")
+            said = " ".join(filter(None, [f"**{found.name.capitalize()}.**", slip.note, _escaped(why)]))
+            where = slip.where.split(", ", 1)[-1]
+            step = f"Step{'s' * (' to ' in where)} {where}" if where[0].isdigit() else where.capitalize()
+            printed = f"In our copy {slip.printed}" if slip.printed else "Not in our copy"
+            rows.append(f"**{step}**\n: {printed}; corrected {corrected(slip)}.\n\n  {said}\n")
+        parts.append(f"## {title}\n\n" + "\n".join(rows))
     return "\n".join([*parts, FOOT])
 
 
-def _in_cell(sentence: str) -> str:
-    """A sentence of the verifier in a cell of a table."""
-    return sentence.replace("|", "\\|").replace("_", "\\_").replace("[", "\\[")
+def _escaped(sentence: str) -> str:
+    """A sentence of the verifier in Markdown."""
+    return sentence.replace("_", "\\_").replace("[", "\\[")
