@@ -319,7 +319,9 @@ class _Copy:
                 return sum(others, first)
             case Product():
                 return prod(others, start=first)
-        raise AssertionError(f"no translation of {type(term).__name__}")
+        raise AssertionError(
+            f"term must be a sum or product of the derivation; got {type(term).__name__}. Translate it too."
+        )
 
     def _symbols(self, term: Term, at: At) -> Any:
         """The symbol of a reference, or what it is written out."""
@@ -340,7 +342,7 @@ class _Copy:
                 if not primed:
                     return y
                 return self.symbol("f'", *place) if ("f'", *place) in self.symbols else y * (1 - y)
-        raise AssertionError(f"no symbol for {type(term).__name__}")
+        raise AssertionError(f"term must be a letter of the derivation; got {type(term).__name__}. Translate it too.")
 
     def _pattern(self, term: Reference, at: At) -> int:
         return at[term.pattern] if term.pattern else 0
