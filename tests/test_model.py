@@ -642,6 +642,8 @@ def test_targets_that_scatter_widely_are_no_slips() -> None:
     values = random.normal(size=500)
     values[7] = 1.7e308
     assert "is 1.7e+308 in row 7, " in fitting._far_off(read_table(values[:, None]))[0]
+    values = np.where(values > 0, 1.0, -1.0) * np.finfo(float).max
+    assert fitting._far_off(read_table(values[:, None])) == []
 
 
 # ------------------------------------------------------------------------------------------------------------ on Ctrl-C

@@ -503,11 +503,12 @@ def _far_off(wanted: Table) -> list[str]:
         known = values[~np.isnan(values)]
         if known.size < ENOUGH:
             continue
-        low, median, high = np.percentile(known, [25, 50, 75])
-        distance = np.abs(values - median)
-        farthest = np.argsort(-np.nan_to_num(distance, nan=-1.0), kind="stable")[: MOST_ALONE + 1]
-        of_them = distance[farthest]
-        alone = [k for k in range(1, len(farthest)) if of_them[k - 1] > max(FAR * (high - low), ALONE * of_them[k])]
+        with np.errstate(over="ignore", invalid="ignore"):  # infinitely far is far
+            low, median, high = np.percentile(known, [25, 50, 75])
+            distance = np.abs(values - median)
+            farthest = np.argsort(-np.nan_to_num(distance, nan=-1.0), kind="stable")[: MOST_ALONE + 1]
+            of_them = distance[farthest]
+            alone = [k for k in range(1, len(farthest)) if of_them[k - 1] > max(FAR * (high - low), ALONE * of_them[k])]
         if alone and high > low:
             few = farthest[: alone[-1]]
             others = np.delete(values, few)
