@@ -33,9 +33,11 @@ from sklearn.metrics import accuracy_score, confusion_matrix, log_loss, roc_auc_
 
 import chainrule.backprop
 import chainrule.model
-from chainrule import Model, load, save
+from chainrule import Model, Network, load, save
+from chainrule.choosing import Choice, Given, Trial
 from chainrule.cli import VERBS, main
 from chainrule.cli.output import INTERRUPTED, alike, printable
+from chainrule.cli.train import _write_trials
 from chainrule.files import model_file
 from chainrule.tables import Dialect
 from chainrule.training import loggers
@@ -186,7 +188,7 @@ def test_the_main_job_end_to_end(run: Run, here: Path) -> None:
     for said in (
         r"regression: network 10-6-1, 73 parameters: tanh, output identity\n",
         r"354 rows, with 88 rows \(20%\) held out",
-        r"lbfgs: 30 epochs \(all epochs run\); \d+\.\d s in all\n",
+        r"lbfgs: 30 epochs \(the most allowed\); \d+\.\d s in all\n",
         r"target: 88 held-out rows\n",
         r"(?m)^ network +0\.\d{3} +\d\d\.\d\d +\d\d\.\d\d$",
         r"(?m)^ linear model +0\.\d{3} +\d\d\.\d\d +\d\d\.\d\d$",
@@ -520,7 +522,7 @@ def test_cross_validation_says_how_much_its_folds_differ(run: Run, here: Path) -
     found = strict(run("train", "houses.csv", "-t", "quick", "--cv", "3", "--json", *TINY).out)
     of_folds = [fold["quick"]["network"]["accuracy"] for fold in found["folds"]]
     assert f" {np.mean(of_folds):.3f} ± {np.std(of_folds, ddof=1):.3f} " in done.out
-    assert "quick: 60 rows, 3-fold cross-validation\n" in done.out
+    assert "quick: 60 rows, 3-fold cross-validation: means ± standard deviation\n" in done.out
     assert np.sum(found["scores"]["quick"]["network"]["confusion"]) == HOUSES
 
 
@@ -559,6 +561,43 @@ def test_a_search_shows_what_it_tried(run: Run, here: Path) -> None:
     assert table
     assert 1 < len(table[1].splitlines()) <= 10
     assert_tidy(shown)
+
+
+@pytest.mark.parametrize(
+    ("errors", "said"),
+    [
+        (((1, 3), (2.5, 3), (4, 4)), "the first 2 are within that of the best, and chance may have ordered them"),
+        (((1.9, 2.1), (2.4, 2.4)), "no other way is within that of the best"),
+        (((1, 3),), "no other way is within that of the best"),
+        (((2,), (3,)), ""),
+    ],
+)
+def test_a_ranking_says_what_chance_may_have_ordered(
+    errors: Any, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ways of training whose E is within a standard deviation of the best's are counted; where one part of the rows has
+    judged them there is no standard deviation, and none is shown. One way is not the best of several.
+    """
+    net, way = Network([1, 1]), Given().settings(60, True)
+    trials = tuple(Trial(way, one, 1, 0.1, net, History("lbfgs")) for one in errors[::-1])
+    _write_trials(Choice(way, trials, net, History("lbfgs"), 0 if said else 12, True))
+    shown = capsys.readouterr().out
+    assert said in " ".join(shown.split())
+    assert ("±" in shown) is bool(said)
+    title = (
+        f"the best of {len(errors)} ways of training" if len(errors) > 1 else "the only way of training that was tried"
+    )
+    assert shown.splitlines()[0] == title
+
+
+def test_why_training_ended_is_said_in_plain_words(run: Run, here: Path) -> None:
+    """At the limit of epochs, at the epoch that did best while choosing, or by itself; one way is not the best of 1."""
+    known = ["train", "houses.csv", "-t", "price", "--hidden", "4", "--l2", "0.01"]
+    assert "lbfgs: 3 epochs (the most allowed);" in run(*known, "--epochs", "3").out
+    assert "(converged);" in run(*known[:-2], "--l2", "10").out
+    shown = run(*known, "--rule", "adam", "--learning-rate", "0.3", "--epochs", "60").out
+    assert re.search(r"(?m)^adam: \d+ epochs \(as many as did best while choosing\);", shown)
+    assert "the only way of training that was tried by cross-validation within the training" in shown
 
 
 def test_what_is_chosen_is_said(run: Run, here: Path) -> None:

@@ -169,7 +169,9 @@ def write_scores(
         ]
         if folds:
             spread = [_spread([getattr(fold[target][name], names[0]) for fold in folds]) for name in of_one]
-            columns[0] = [f"{cell} ± {one:.3f}" for cell, one in zip(columns[0], spread, strict=True)]
+            columns[0] = [
+                cell if one != one else f"{cell} ± {one:.3f}" for cell, one in zip(columns[0], spread, strict=True)
+            ]
         write_table(
             f"{target}: {count:,} {rows}",
             ("", *heads),

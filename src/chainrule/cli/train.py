@@ -266,10 +266,10 @@ def _write(model: Any, output: Path | None, plot: Path | None) -> None:
             if choice.stopping
             else "cross-validation within the training rows"
         )
-        write_lines(f"the best of {_counted(len(choice.trials), 'way')} of training by {by}: {choice.settings}")
+        write_lines(f"{_best_of(choice)} by {by}: {choice.settings}")
     best = f", kept epoch {history.best_epoch:,}" if history.validation else ""
     write_lines(
-        f"{history.rule}: {_counted(history.epochs, 'epoch')} ({history.stopped}){best}; {report.seconds:.1f} s in all"
+        f"{history.rule}: {_counted(history.epochs, 'epoch')} ({_ended(report)}){best}; {report.seconds:.1f} s in all"
     )
     if rows["without_target"]:
         write_lines(f"left out for want of a target: {_counted(rows['without_target'], 'row')}")
@@ -277,7 +277,8 @@ def _write(model: Any, output: Path | None, plot: Path | None) -> None:
     if choice.searched:
         _write_trials(choice)
     if report.scores:
-        what = f"rows, {len(report.folds)}-fold cross-validation" if report.folds else "held-out rows"
+        by_folds = f"rows, {len(report.folds)}-fold cross-validation: means ± standard deviation"
+        what = by_folds if report.folds else "held-out rows"
         write_scores(report.scores, what, model.targets, report.folds)
     for target, found in report.scores.items():
         name = "rmse" if model.task == "regression" else "log_loss"
@@ -311,12 +312,36 @@ def _columns(encoding: Any) -> str:
 
 def _write_trials(choice: Any) -> None:
     """The best of what was tried, with E of the rows that it was judged on."""
-    best = sorted(choice.trials, key=lambda trial: trial.error)[:SHOWN_TRIALS]
-    write_table(
-        f"the best of {_counted(len(choice.trials), 'way')} of training",
-        ("way", "E", "±", "s"),
-        [(str(one.settings), f"{one.error:.4f}", f"{one.spread:.4f}", f"{one.seconds:.1f}") for one in best],
+    ranked = sorted(choice.trials, key=lambda trial: trial.error)
+    rows = [
+        (str(one.settings), f"{one.error:.4f}", f"{one.spread:.4f}", f"{one.seconds:.1f}")
+        for one in ranked[:SHOWN_TRIALS]
+    ]
+    if choice.stopping:  # one part of the rows judged them, which says nothing of chance
+        write_table(_best_of(choice), ("way", "E", "s"), [(way, error, seconds) for way, error, _, seconds in rows])
+        return
+    write_table(_best_of(choice), ("way", "E", "±", "s"), rows)
+    close = sum(one.error <= ranked[0].error + ranked[0].spread for one in ranked)
+    which = f"the first {close:,} are within that of the best, and chance may have ordered them"
+    write_lines(
+        "± is the standard deviation of E over the folds; "
+        + (which if close > 1 else "no other way is within that of the best")
     )
+    click.echo()
+
+
+def _best_of(choice: Any) -> str:
+    count = len(choice.trials)
+    return f"the best of {count:,} ways of training" if count > 1 else "the only way of training that was tried"
+
+
+def _ended(report: Any) -> str:
+    """Why training ended after so many epochs, in plain words."""
+    history = report.history
+    if history.stopped != "all epochs run":
+        return str(history.stopped)
+    most = max((trial.settings.epochs for trial in report.choice.trials), default=0)
+    return "as many as did best while choosing" if history.epochs < most else "the most allowed"
 
 
 def _counted(count: int, what: str) -> str:
