@@ -323,8 +323,11 @@ def means_of(folder: Path) -> tuple[float, float]:
     ("arguments", "said"),
     [
         (["--row", "1"], "TABLE and --row must be given together; got --row alone."),
-        (["--plot", "e.png"], "--plot must go with a TABLE, and not with --row"),
-        (["all.csv", "--row", "1", "--plot", "e.png"], "--plot must go with a TABLE, and not with --row"),
+        (
+            ["--plot", "e.png"],
+            "--plot must stand beside a TABLE and without --row, for it shows all rows; got it without",
+        ),
+        (["all.csv", "--row", "1", "--plot", "e.png"], "for it shows all rows; got it with --row. Leave out one"),
         (["all.csv", "--plot", "e.gif"], "a picture must end in .png, .svg or .pdf; got 'e.gif'."),
         (["all.csv", "--plot", "m"], "--plot must be another file than those that are read"),
         (["all.csv", "--rows", "0"], "0 is not in the range x>=1"),

@@ -191,7 +191,9 @@ def test_folders_pipes_devices_and_impossible_paths_are_refused_at_once(tmp_path
     assert "which is a pipe or a device" in answers[0]
     assert "which is a pipe or a device" in refused("/dev/zero")
     (tmp_path / "empty").mkdir()
-    assert "which is empty" in refused(tmp_path / "empty")
+    assert refused(tmp_path / "empty").startswith("table must be a file or a folder of files; got '")
+    assert refused(tmp_path / "empty").endswith("empty', which is empty. Name a folder with files in it.")
+    assert "got '-' for standard input. Save what comes from it as a file first." in refused("-")
     assert "embedded null" in refused("a\0b.csv")
     assert "too long" in refused("a" * 5000)
 

@@ -54,7 +54,10 @@ def command(
     if row is not None and not tables:
         raise click.UsageError("TABLE and --row must be given together; got --row alone. Pass both, or neither.")
     if plot is not None and (row is not None or not tables):
-        raise click.UsageError("--plot must go with a TABLE, and not with --row; got it otherwise. Correct it.")
+        raise click.UsageError(
+            f"--plot must stand beside a TABLE and without --row, for it shows all rows; got it "
+            f"{'with --row' if tables else 'without a TABLE'}. {'Leave out one of them' if tables else 'Name one'}."
+        )
     require_new(plot, True, model, *tables, option="--plot")
     if plot is not None:
         from chainrule.plots import require_picture

@@ -56,7 +56,14 @@ def files_in(path: Path) -> list[Path]:
         if stat.S_ISREG(mode):
             with path.open("rb"):
                 return [path]
+    except BadData:
+        raise
     except (FileNotFoundError, NotADirectoryError):
+        if str(path) == "-":
+            raise BadData(
+                "table must be a file, which is read more than once; got '-' for standard input. Save what comes from "
+                "it as a file first."
+            ) from None
         address = re.match(r"[a-z][a-z0-9+]*:/", str(path))
         hint = " Download it first." if address else _did_you_mean(path) or " Check the path."
         raise BadData(f"table must be an existing file; got {_shown(path)}.{hint}") from None
