@@ -15,7 +15,7 @@ import numpy as np
 from chainrule.grading.cases import Case
 from chainrule.grading.mutants import DB, DW, E_HIDDEN, E_OUT, RECIPES, Change, D, Recipe, Scene, X, Y
 from chainrule.grading.reading import AS_ON_THE_PAGE, READINGS, Meaning, Reading
-from chainrule.grading.worker import ARGUMENTS, unpack
+from chainrule.grading.worker import ARGUMENTS, pack, unpack
 
 TOLERANCE = 1e-4
 """Of the largest entry of an array: float32 keeps 1e-7 of it, and a mistake changes the first digits."""
@@ -71,6 +71,8 @@ class Item:
     value: Any
     expected: Any
     scenes: tuple[Scene, ...]
+    shaky: bool = False
+    """It rests on a value of the file that has the wrong shape."""
 
 
 @dataclass(frozen=True)
@@ -191,7 +193,7 @@ def _two(tree: Any, function: str, verdict: Verdict) -> tuple[Any, Any]:
     stacked = len(parts) == 2 and lists[0] and getattr(_array(parts[1]), "ndim", 0) == 2
     if len(parts) == 2 and (all(lists) or stacked):
         if stacked:  # biases of equal layers in one array
-            parts = [parts[0], {"list": [{"array": _packed(row)} for row in _array(parts[1])]}]
+            parts = [parts[0], {"list": [{"array": pack(row)} for row in _array(parts[1])]}]
         return parts[0], parts[1]
     if function == "gradient":
         said = "gradient returns no db, so that the derivatives by the biases are not judged"
@@ -204,24 +206,18 @@ def _two(tree: Any, function: str, verdict: Verdict) -> tuple[Any, Any]:
     raise Unusable(f"{function} must return two lists, {RETURNS[function]}; got {_said(tree)}.")
 
 
-def _packed(row: Any) -> Any:
-    from chainrule.grading.worker import pack
-
-    return pack(row)
-
-
 # ------------------------------------------------------------------------------------------------------------ comparing
 
 
 def _ratio(value: Any, candidate: Any) -> float | None:
-    """The factor between the two, if there is one; both zero is the factor 1."""
+    """The factor between the two, if there is one; 0 where both are zero, which goes with every factor."""
     if candidate is None or value.shape != candidate.shape:
         return None
     tolerance = COARSE if value.dtype.itemsize < 4 and value.dtype.kind == "f" else TOLERANCE
     value = value.astype(float)
     size = float(np.abs(candidate).max(initial=0))
     if size < 1e-12:
-        return 1.0 if float(np.abs(value).max(initial=0)) < 1e-12 else None
+        return 0.0 if float(np.abs(value).max(initial=0)) < 1e-12 else None
     factor = float((value * candidate).sum() / (candidate * candidate).sum())
     if abs(factor) < 1e-9 or float(np.abs(value - factor * candidate).max()) > tolerance * abs(factor) * size:
         return None
@@ -230,7 +226,7 @@ def _ratio(value: Any, candidate: Any) -> float | None:
 
 def _near(a: float, b: float, value: Any) -> bool:
     tolerance = COARSE if value.dtype.itemsize < 4 and value.dtype.kind == "f" else TOLERANCE
-    return abs(a - b) <= tolerance * abs(b)
+    return a == 0 or abs(a - b) <= tolerance * abs(b)
 
 
 def _factors(recipe: Recipe, changes: tuple[Change, ...], items: Iterable[Item]) -> list[float | None]:
@@ -265,7 +261,7 @@ def _explained(recipe: Recipe, changes: tuple[Change, ...], items: Sequence[Item
         for item, factor in zip(items, factors, strict=True)
         if factor is not None and _near(factor, first, item.value)
     )
-    enough = items[0].value.size >= 3 and (len(covered) > 1 or len(items) == 1)
+    enough = first != 0 and items[0].value.size >= 3 and (len(covered) > 1 or len(items) == 1)
     if enough and (best is None or len(covered) > len(best.items)):
         return Explanation(changes, None, first, covered)
     return best
@@ -281,14 +277,18 @@ def _right_under(recipe: Recipe, items: Sequence[Item]) -> tuple[Reading, list[I
             for item, factor in zip(items, factors, strict=True)
             if factor is None or not _near(factor, reading.value(item.case), item.value)
         ]
-        parts = (reading.sign < 0) + sum(abs(part) for part in reading[1:])
-        chance = len(items) - len(wrong) < len(items) * (0.25 if parts < 2 else 0.5)  # 1/(2P) is 0.1 where P is 5
+        chance = len(items) - len(wrong) < len(items) / 4  # 1/(2P) is 0.1 where P is 5
         if best is None or (len(wrong) < len(best[1]) and not chance):
             best = reading, wrong
         if not wrong:
             break
     assert best is not None
     return best
+
+
+def _is_right(recipe: Recipe, item: Item, reading: Reading) -> bool:
+    [factor] = _factors(recipe, (), [item])
+    return factor is not None and _near(factor, reading.value(item.case), item.value)
 
 
 def _explain(recipe: Recipe, wrong: Sequence[Item]) -> Explanation | None:
@@ -329,8 +329,11 @@ def judge(function: str, answers: Sequence[Mapping[str, Any] | None], cases: Seq
             unusable.append(Mistake(function, "unusable", str(error), example=_on(case)))
     verdict.values = taken
     verdict.notes = list(dict.fromkeys(verdict.notes))
-    mistakes, readings = _compared(function, taken, answers, cases)
-    if mistakes:
+    readings: dict[str, Reading] = {}
+    mistakes = _inputs_kept(taken, cases)
+    if not mistakes:
+        mistakes, readings = _compared(function, taken, answers, cases)
+    if mistakes and taken:
         backwards = {
             n: {name: [one[0], *one[:0:-1]] if isinstance(one, list) else one for name, one in found.items()}
             for n, found in taken.items()
@@ -346,6 +349,24 @@ def judge(function: str, answers: Sequence[Mapping[str, Any] | None], cases: Seq
     verdict.mistakes = [*stopped, *unusable[:1], *mistakes, *changed]
     verdict.status = "wrong" if verdict.mistakes else "right"
     return verdict
+
+
+def _inputs_kept(taken: Mapping[int, Mapping[str, Any]], cases: Sequence[Case]) -> list[Mistake]:
+    """The mistake in y[0], from which all the rest follows."""
+    for n, found in taken.items():
+        first = found["y"][0] if "y" in found else None
+        if first is not None and not _same(first, cases[n].inputs):
+            return [
+                Mistake(
+                    "forward",
+                    "inputs_changed",
+                    "your y[0] is not the inputs",
+                    right="y₀ = inputs",
+                    example=_on(cases[n]),
+                    advice="Layer 0 is the input pattern as it comes, with no activation and no scaling.",
+                )
+            ]
+    return []
 
 
 def _on(case: Case) -> str:
@@ -456,33 +477,47 @@ def _compared(
 
 def _items(recipe: Recipe, n: int, case: Case, found: Mapping[str, Any], answer: Any) -> list[Item]:
     """The arrays of one quantity in one case, the error terms from the output back."""
+    after = [_array(one) for one in answer["after"]["list"]] if answer.get("after") else None
+    rights: dict[str, Any] = {"x": case.x, "y": case.y, "e": case.e, "after": after}
     if recipe is D:
-        return [Item(n, case, 1, found["d"], case.d, (_scene(case, 1, {}, answer),))] if "d" in found else []
+        return [Item(n, case, 1, found["d"], case.d, (Scene(case, 1, **rights),))] if "d" in found else []
     if recipe.name not in found:
         return []
     layers = {
         "e_out": [case.L],
         "e_hidden": list(range(case.L - 1, 0, -1)),
     }.get(recipe.quantity, list(range(1, case.L + 1)))
+    owns: dict[str, Any] = _lists(case, found) | {"after": after} if recipe in (X, Y, E_HIDDEN) else {}
     items = []
     for i in layers:
-        own, right = _scene(case, i, found, answer), _scene(case, i, {}, answer)
-        scenes = (own, right) if recipe in (X, Y, E_HIDDEN) else (right,)
-        items.append(Item(n, case, i, found[recipe.name][i], getattr(case, recipe.name)[i], scenes))
+        right = Scene(case, i, **rights)
+        scenes = (Scene(case, i, **owns), right) if owns else (right,)
+        shaky = len(scenes) > 1 and not _usable(*_resting_on(recipe, i, found, case))
+        items.append(Item(n, case, i, found[recipe.name][i], getattr(case, recipe.name)[i], scenes, shaky))
     return items
 
 
-def _scene(case: Case, i: int, found: Mapping[str, Any], answer: Any) -> Scene:
-    """Layer i on the values of the file, as far as they are usable, else on the right ones."""
+def _resting_on(recipe: Recipe, i: int, found: Mapping[str, Any], case: Case) -> tuple[Any, Any]:
+    """The file's own array from which this one is computed, and the right one."""
+    name, layer = {"x": ("y", i - 1), "y": ("x", i), "e_hidden": ("e", i + 1)}[recipe.quantity]
+    right = getattr(case, name)[layer]
+    return (right if (name, layer) == ("y", 0) else found[name][layer]), right
+
+
+def _usable(own: Any, right: Any) -> bool:
+    return bool(own is not None and own.shape == right.shape and np.isfinite(own).all())
+
+
+def _lists(case: Case, found: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """x, y and e of the file, as far as they are usable, else the right ones."""
     lists = {}
     for name in ("x", "y", "e"):
         rights = getattr(case, name)
-        lists[name] = [
-            own if n and own is not None and own.shape == right.shape and np.isfinite(own).all() else right
-            for n, (own, right) in enumerate(zip(found.get(name, rights), rights, strict=True))
-        ]
-    after = [_array(one) for one in answer["after"]["list"]] if answer.get("after") else None
-    return Scene(case, i, lists["x"], lists["y"], lists["e"], after)
+        lists[name] = rights
+        if name in found:
+            pairs = enumerate(zip(found[name], rights, strict=True))
+            lists[name] = [own if n and _usable(own, right) else right for n, (own, right) in pairs]
+    return lists
 
 
 def _as_meant(recipe: Recipe, reading: Reading) -> Reading:
@@ -499,10 +534,16 @@ def _judged(recipe: Recipe, items: list[Item], cases: Sequence[Case]) -> tuple[l
     if not items:
         return mistakes, None
     reading, wrong = _right_under(recipe, items)
+    if wrong and reading != AS_ON_THE_PAGE:  # P/n is as good as right in the last layer, and where P or n is chance
+        whole = _explain(recipe, items)
+        wrong = items if whole is not None and len(whole.items) == len(items) else wrong
     some_right = len(wrong) < len(items)
     known: Reading | None = reading if some_right else None
     while wrong and len(mistakes) < MOST_MISTAKES:
         explained = _explain(recipe, wrong)
+        if (explained is None or not explained.items) and wrong[0].shaky:
+            wrong = wrong[1:]
+            continue
         if explained is None or not explained.items:
             odd = [item for item in wrong if item.value.shape != item.expected.shape]
             first = odd[0] if odd and odd[0] is wrong[0] else wrong[0]
@@ -512,6 +553,8 @@ def _judged(recipe: Recipe, items: list[Item], cases: Sequence[Case]) -> tuple[l
             known = _as_meant(recipe, explained.reading)
         mistakes.append(_named(recipe, explained, known or AS_ON_THE_PAGE, cases))
         wrong = [item for item in wrong if item not in explained.items]
+        if known is not None and not some_right:  # only now it is known how the others are meant
+            wrong = [item for item in wrong if not _is_right(recipe, item, known)]
     return mistakes, known
 
 
