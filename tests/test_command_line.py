@@ -535,6 +535,8 @@ def test_few_rows_are_warned_of(run: Run, here: Path) -> None:
     assert "some 50 rows for figures to trust; got 20" in done.err
     assert "4 rows are too few to trust these figures\n" in done.out
     assert "got 20" in " ".join(strict(run(*arguments, "--json").out)["warnings"])
+    assert "(--cv 5)" in done.err
+    assert "got 20. Add rows, or take the figures with care." in run(*arguments, "--cv", "3").err
     assert run("train", "houses.csv", "-t", "price", *FAST).err == ""
 
 

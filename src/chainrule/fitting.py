@@ -208,7 +208,7 @@ def fit(
             certificate=model.certified(model.encoded(data.inputs.take(some)), data.truth[some]),
             choice=choice,
             notes=data.notes,
-            warnings=_few(data.rows),
+            warnings=_few(data.rows, bool(folds)),
             seconds=time.perf_counter() - started,
             still=still,
         )
@@ -316,7 +316,7 @@ def _fit_stream(
         certificate=model.certified(y_0[:CERTIFIED], truth[:CERTIFIED]),
         choice=choice,
         notes=notes,
-        warnings=_few(blocks.rows),
+        warnings=_few(blocks.rows, False),
         seconds=seconds,
         still=still,
     )
@@ -658,12 +658,12 @@ def _column(values: Any) -> Any:
     return np.reshape(values, (-1, 1)) if getattr(values, "ndim", 2) == 1 else values
 
 
-def _few(rows: int) -> tuple[str, ...]:
+def _few(rows: int, folds: bool) -> tuple[str, ...]:
     if rows >= FEW_ROWS:
         return ()
     return (
-        f"the table must have some {FEW_ROWS} rows for figures to trust; got {rows}. Add rows, or judge by "
-        "cross-validation (--cv 5) and take the figures with care.",
+        f"the table must have some {FEW_ROWS} rows for figures to trust; got {rows}. Add rows, or "
+        f"{'' if folds else 'judge by cross-validation (--cv 5) and '}take the figures with care.",
     )
 
 
