@@ -1,4 +1,4 @@
-"""Write command-line.md from the commands' own help, and slips.md; tests check that they are current."""
+"""Write command-line.md from the commands' own help, derivation.md and slips.md; tests check that they are current."""
 
 import sys
 from pathlib import Path
@@ -9,7 +9,8 @@ from chainrule.cli import VERBS, group
 
 DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS))
-import slips  # noqa: E402  found beside this file
+import derived  # noqa: E402  found beside this file
+import slips  # noqa: E402
 
 INTRODUCTION = """# The command line
 
@@ -41,5 +42,9 @@ def command_line() -> str:
 
 
 if __name__ == "__main__":
-    for name, text in (("command-line.md", command_line()), ("slips.md", slips.page())):
+    for name, text in (
+        ("command-line.md", command_line()),
+        ("derivation.md", derived.page()),
+        ("slips.md", slips.page()),
+    ):
         (DOCS / name).write_text(text, encoding="utf-8")

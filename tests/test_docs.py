@@ -119,15 +119,16 @@ def test_examples_run_and_stay_short(example: Path, tmp_path: Path) -> None:
     assert len(example.read_text(encoding="utf-8").splitlines()) < 60
 
 
-def test_the_command_line_page_is_current() -> None:
-    """docs/command-line.md is what `python docs/generate.py` writes."""
+def test_generated_pages_are_current() -> None:
+    """docs/command-line.md and docs/derivation.md are what `python docs/generate.py` writes."""
     spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
     assert spec is not None
     assert spec.loader is not None
     generate = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(generate)
-    page = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
-    assert page == generate.command_line(), "run `python docs/generate.py`"
+    for name, text in (("command-line", generate.command_line()), ("derivation", generate.derived.page())):
+        page = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+        assert page == text, "run `python docs/generate.py`"
 
 
 def test_every_public_name_and_command_is_documented() -> None:

@@ -35,6 +35,7 @@ TITLES = {
     "power": "Apply the chain rule",
     "chain": "Apply the chain rule",
     "spread": "Apply the chain rule",
+    "expand": "Expand a term",
     "expand x": "Expand a term",
     "expand y": "Expand a term",
     "let": "Let the error term be",
@@ -98,7 +99,7 @@ class Step:
         if self.repeats:
             first, last, times = self.repeats
             return f"Repeat steps {first} through {last}" + (f", {times} times" if times > 1 else "")
-        return TITLES.get(self.group[0], "Simplify")
+        return TITLES.get(self.rule, "Simplify")
 
     @property
     def reason(self) -> str:
@@ -444,12 +445,12 @@ OF_INPUT = {**OF_WEIGHT, "collapse": 14, "factor": 15, "one": 16, "let": 17}
 
 def _numbered(problem: Problem, steps: Sequence[Step]) -> tuple[Step, ...]:
     """With numbers, the paper's numbers, and the earlier step that did the same."""
-    found: dict[tuple[str, bool], int] = {}
+    found: dict[tuple[str, str, bool], int] = {}
     numbered = []
     as_the_paper = _is_the_papers(problem) and any(step.repeats for step in steps)
     for n, step in enumerate(steps, 1):
         rule, layer = step.group
-        kind = (step.rule, rule in ("let", "expand y") and layer == problem.L)
+        kind = (step.rule, rule, rule in ("let", "expand y") and layer == problem.L)
         as_in = found.setdefault(kind, n)
         paper = n if as_the_paper else _papers_number(problem, step)
         numbered.append(replace(step, number=n, paper=paper, as_in=as_in if as_in < n and not step.repeats else None))
