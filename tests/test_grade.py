@@ -100,8 +100,8 @@ def test_right_code_is_never_accused(stem: str) -> None:
 
 
 CONVENTION_OF = {
-    "convention_all": ("delta", "sum", "no-half", "mean-of-outputs"),
-    "convention_delta": ("delta",),
+    "convention_all": ("minus-e", "sum", "no-half", "mean-of-outputs"),
+    "convention_minus_e": ("minus-e",),
     "convention_sum": ("sum",),
     "convention_no_half": ("no-half",),
     "convention_no_half_in_gradient": ("no-half",),
@@ -125,7 +125,7 @@ def test_what_is_said_is_held_against_the_file() -> None:
         ("convention_sum", "mean", ["dw.sum_for_mean"]),
         ("right_matmul", "sum", ["dw.mean_for_sum"]),
         ("convention_no_half", "half", ["e_out.factor"]),
-        ("convention_delta", "e", ["e_out.sign", "dw.sign", "d.sign"]),
+        ("convention_minus_e", "e", ["e_out.sign", "dw.sign", "d.sign"]),
     ):
         report = here(FILES[stem], conventions=[word])
         assert [one.kind for one in report.mistakes] == kinds, stem
@@ -148,10 +148,10 @@ def test_each_convention_is_asked_once_and_no_is_heeded() -> None:
     answers = running.run_here(worker.load(str(path)), str(path), CASES)
     answers.conventions = []
     assert judged("x", answers, CASES, ask=yes).ok
-    assert asked == ["delta", "sum", "no-half", "mean-of-outputs"]
+    assert asked == ["minus-e", "sum", "no-half", "mean-of-outputs"]
     report = judged("x", answers, CASES, ask=lambda aspect: aspect.other != "no-half")
     assert [one.kind for one in report.mistakes] == ["e_out.factor"]
-    answers.conventions = ["delta", "sum", "no-half", "mean-of-outputs"]
+    answers.conventions = ["minus-e", "sum", "no-half", "mean-of-outputs"]
     assert judged("x", answers, CASES, ask=lambda aspect: pytest.fail(f"asked {aspect.other}")).ok
 
 
@@ -169,7 +169,7 @@ def test_the_sign_of_the_error_terms_decides() -> None:
     assert [*meaning({"e_out": plus, "dw": minus, "d": minus}, {}).wrong] == ["dw", "d"]
     assert [*meaning({"e_out": minus, "dw": plus, "d": plus}, {}).wrong] == ["e_out"]
     assert [*meaning({"e_out": minus, "dw": minus, "d": plus}, {}).wrong] == ["d"]
-    assert meaning({"dw": minus}, {}).conventions["sign"] == "delta"
+    assert meaning({"dw": minus}, {}).conventions["sign"] == "minus-e"
 
 
 # ------------------------------------------------------------------------------------------------------------- mistakes
@@ -351,7 +351,7 @@ NOT_GRADED = {
     "import": ("\nimport no_such_module", "ModuleNotFoundError in line 2 of 'mine.py'"),
     "ends": ("import sys\nsys.exit(0)\n" + FORWARD, "which ends itself in line 2"),
     "template": (TEMPLATE, "must have at least one of its functions written"),
-    "convention": ("CONVENTIONS = ['new']\n" + FORWARD, "CONVENTIONS in mine.py: convention must be one of e, delta"),
+    "convention": ("CONVENTIONS = ['new']\n" + FORWARD, "CONVENTIONS in mine.py must be one of e, minus-e"),
     "null": ("\0", "must be a file of Python"),
 }
 
@@ -536,7 +536,7 @@ def test_the_words_of_the_option_are_the_conventions() -> None:
 def test_on_a_terminal_it_asks(tmp_path: Path) -> None:
     """A convention that is recognised is a question there; no makes it a mistake."""
     parent, child = pty.openpty()
-    command = [sys.executable, "-m", "chainrule.cli", "grade", str(FILES["convention_delta"])]
+    command = [sys.executable, "-m", "chainrule.cli", "grade", str(FILES["convention_minus_e"])]
     command[1:3] = ["-c", "from chainrule.cli import main; main()"]
     process = subprocess.Popen(command, stdin=child, stdout=child, stderr=child, cwd=tmp_path)
     os.close(child)

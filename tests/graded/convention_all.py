@@ -1,6 +1,6 @@
 """A convention, and said: δ, a sum over the patterns, no ½, a mean over the outputs."""
 
-CONVENTIONS = ["delta", "sum", "no-half", "mean-of-outputs"]
+CONVENTIONS = ["minus-e", "sum", "no-half", "mean-of-outputs"]
 
 
 def forward(w, b, f, inputs):

@@ -10,7 +10,7 @@ import click
 
 from chainrule.cli.output import json_option, printable, write_json, write_lines
 
-WORDS = ("e", "delta", "mean", "sum", "half", "no-half", "sum-of-outputs", "mean-of-outputs")
+WORDS = ("e", "minus-e", "mean", "sum", "half", "no-half", "sum-of-outputs", "mean-of-outputs")
 
 
 @click.command("grade")
@@ -22,7 +22,7 @@ WORDS = ("e", "delta", "mean", "sum", "half", "no-half", "sum-of-outputs", "mean
     multiple=True,
     type=click.Choice(WORDS),
     metavar="WORD",
-    help="What the file means: e or delta, mean or sum (over patterns), half or no-half, sum-of-outputs or "
+    help="What the file means: e or minus-e, mean or sum (over patterns), half or no-half, sum-of-outputs or "
     "mean-of-outputs; may be given several times. What is not given is recognised.",
 )
 @click.option(

@@ -714,7 +714,7 @@ def _too_much(recipe: Recipe, extra: Reading, verdict: Verdict, cases: Sequence[
 
 
 def _formula(quantity: str, meant: Meaning) -> str:
-    e, minus = ("δ", "") if meant.conventions["sign"] == "delta" else ("e", "−")
+    e, minus = ("δ", "") if meant.conventions["sign"] == "minus-e" else ("e", "−")
     mean = "1/P " if meant.conventions["patterns"] == "mean" else ""
     residual = "(yᵢ − tᵢ)" if e == "δ" else "(tᵢ − yᵢ)"
     return {
@@ -726,17 +726,17 @@ def _formula(quantity: str, meant: Meaning) -> str:
 
 
 def _advice(quantity: str, kind: str, extra: Reading, meant: Meaning) -> str:
-    delta = meant.conventions["sign"] == "delta"
+    minus = meant.conventions["sign"] == "minus-e"
     if kind == "sign" and quantity == "e_out":
         return (
             "The rest of your file takes error terms as the paper's, with t − y: is it y − t here?"
-            if not delta
+            if not minus
             else "The rest of your file takes error terms as δ, with y − t: is it t − y here?"
         )
     if kind == "sign":
         return (
             "Your error terms are minus ∂E/∂x, as the paper's: the minus must come back here."
-            if not delta
+            if not minus
             else "Your error terms are δ = ∂E/∂x: no minus is needed here."
         )
     means = "e_out" in meant.found and meant.found["e_out"].patterns > 0

@@ -73,9 +73,7 @@ class Scene:
 
 
 def _there(values: Any, i: int) -> Any:
-    if not 0 < i < len(values):
-        raise IndexError(i)
-    return values[i]
+    return values[i if i > 0 else len(values)]  # beyond the end: there is no layer 0 of these
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ class Aspect:
 
 ASPECTS = (
     Aspect(
-        "sign", "e", "delta",
+        "sign", "e", "minus-e",
         "error terms are δ = ∂E/∂x, minus those of the paper",
         "Do your error terms stand for δ = ∂E/∂x, minus those of the paper?",
     ),
@@ -104,19 +104,19 @@ CONVENTIONS = tuple(word for aspect in ASPECTS for word in (aspect.paper, aspect
 """The words by which a user says them."""
 
 
-def declared(words: Iterable[str]) -> dict[str, str]:
+def declared(words: Iterable[str], name: str = "convention") -> dict[str, str]:
     """What is said about each aspect; ValueError for a word that is none, or two that contradict each other."""
     chosen: dict[str, str] = {}
     for word in words:
         aspect = next((one for one in ASPECTS if word in (one.paper, one.other)), None)
         if aspect is None:
             raise ValueError(
-                f"convention must be one of {', '.join(CONVENTIONS)}; got {word!r}. Choose one of them for each thing "
+                f"{name} must be one of {', '.join(CONVENTIONS)}; got {word!r}. Choose one of them for each thing "
                 "that is meant otherwise than in the paper."
             )
         if chosen.setdefault(aspect.name, word) != word:
             raise ValueError(
-                f"convention must be {aspect.paper} or {aspect.other}; got both. Choose the one that is meant."
+                f"{name} must be {aspect.paper} or {aspect.other}; got both. Choose the one that is meant."
             )
     return chosen
 
@@ -141,8 +141,7 @@ def meaning(found: Mapping[str, Reading], said: Mapping[str, str]) -> Meaning:
     e, rest = found.get("e_out"), {q: one for q, one in found.items() if q != "e_out"}
     leader = rest.get("dw", rest.get("db"))
     conventions: dict[str, str] = {}
-    delta = _delta(e, rest)
-    conventions["sign"] = said.get("sign", "delta" if delta else "e")
+    conventions["sign"] = said.get("sign", "minus-e" if _is_minus(e, rest) else "e")
     for name, field in (("half", "twos"), ("outputs", "outputs")):
         aspect = next(one for one in ASPECTS if one.name == name)
         in_e = getattr(e, field) if e else 0
@@ -160,7 +159,7 @@ def meaning(found: Mapping[str, Reading], said: Mapping[str, str]) -> Meaning:
     return Meaning(conventions, wrong, found)
 
 
-def _delta(e: Reading | None, rest: Mapping[str, Reading]) -> bool:
+def _is_minus(e: Reading | None, rest: Mapping[str, Reading]) -> bool:
     """Whether error terms are minus those of the paper."""
     votes = [one.sign < 0 for one in (rest.get("dw", rest.get("db")), rest.get("d")) if one is not None]
     if e is None:
@@ -170,7 +169,7 @@ def _delta(e: Reading | None, rest: Mapping[str, Reading]) -> bool:
 
 def _extra(quantity: str, reading: Reading, e: Reading | None, conventions: Mapping[str, str]) -> Reading:
     """By which factor this quantity is not what the conventions say."""
-    sign = -1 if conventions["sign"] == "delta" else 1
+    sign = -1 if conventions["sign"] == "minus-e" else 1
     twos = int(conventions["half"] == "no-half")
     outputs = int(conventions["outputs"] == "mean-of-outputs")
     mean = int(conventions["patterns"] == "mean")

@@ -139,9 +139,9 @@ def grade(
     path : str or Path
         A file that defines any of ``forward(w, b, f, inputs) -> x, y``, ``error_terms(w, f_prime, x, y, t) -> e``,
         ``gradient(e, y) -> dw, db``, ``input_gradient(w, e) -> d``, on lists of NumPy arrays with slot 0 as in the
-        paper. A line ``CONVENTIONS = ["delta"]`` says in it what ``conventions`` says here.
+        paper. A line ``CONVENTIONS = ["minus-e"]`` says in it what ``conventions`` says here.
     conventions : iterable of str
-        What is meant otherwise than in the paper, or as there: "delta" or "e", "sum" or "mean" (over the patterns),
+        What is meant otherwise than in the paper, or as there: "minus-e" or "e", "sum" or "mean" (over the patterns),
         "no-half" or "half", "mean-of-outputs" or "sum-of-outputs". What is not said is recognised.
     time_limit : float
         Seconds for the file.
@@ -218,9 +218,9 @@ def judged(
 def _said_in_file(name: str, answers: Answers) -> dict[str, str]:
     """What the line CONVENTIONS of the file says."""
     try:
-        return declared(answers.conventions)
+        return declared(answers.conventions, f"CONVENTIONS in {name}")
     except ValueError as error:
-        raise BadFile(f"CONVENTIONS in {name}: {error}") from None
+        raise BadFile(str(error)) from None
 
 
 def _together(

@@ -19,7 +19,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from chainrule.files.model_file import BadFile
 from chainrule.grading import worker
@@ -184,7 +184,7 @@ def _understood(
     done = loaded = False
     for message in messages:
         if message.get("event") == "failed":
-            raise BadFile(_failure(message, path))
+            _fail(message, path)
         loaded = loaded or message.get("event") == "loaded"
         done = done or message.get("event") == "done"
         _take(message, answers, cases)
@@ -219,19 +219,19 @@ def _require_functions(answers: Answers, path: str) -> None:
         )
 
 
-def _failure(message: dict[str, Any], path: str) -> str:
-    """Why the file could not be loaded."""
+def _fail(message: dict[str, Any], path: str) -> NoReturn:
+    """Say why the file could not be loaded."""
     name, line = Path(path).name, message.get("line")
     at = f" in line {line}" if line else ""
     text = " ".join(str(message.get("text", "")).split())
     if message.get("syntax"):
-        return f"FILE must be a file of Python; got {name!r}, which is none{at}: {text}. Correct that line."
+        raise BadFile(f"FILE must be a file of Python; got {name!r}, which is none{at}: {text}. Correct that line.")
     if message.get("type") == "SystemExit":
-        return (
+        raise BadFile(
             f"FILE must define its functions and return; got {name!r}, which ends itself{at}. Put what it runs under "
             "if __name__ == '__main__'."
         )
-    return (
+    raise BadFile(
         f"FILE must run without an error; got {message.get('type')}{at} of {name!r}: {text}. Correct that line first."
     )
 

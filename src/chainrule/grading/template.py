@@ -20,7 +20,7 @@ Write some of the functions or all of them; none may change what it is given.
 
 import numpy as np
 
-# What you mean otherwise than above, and is right all the same: "delta" (error terms without the minus), "sum" (over
+# What you mean otherwise than above, and is right all the same: "minus-e" (error terms without the minus), "sum" (over
 # the patterns, no mean), "no-half" (E without the 1/2), "mean-of-outputs".
 CONVENTIONS = []
 
