@@ -307,7 +307,7 @@ def _of_line(slip: Slip, reading: Term) -> Verdict:
     for seed in range(2):
         case = example(right.problem, seed)
         slope = certificate.slope(*case, right.problem.name)
-        lines.append(Judge(values_of(right.problem, *case), finite=True).lines(steps, slope)[-1])
+        lines.append(Judge(values_of(right.problem, *case), generic=True).lines(steps, slope)[-1])
     wrong = next((line for line in lines if not line.ok), None)
     return Verdict("right value") if wrong is None else Verdict("wrong value", _worth(wrong.value, wrong.expected))
 

@@ -251,7 +251,7 @@ class Court:
         for seed in range(networks):
             net, inputs, targets, weights = example(problem, seed)
             slope = certificate.slope(net, inputs, targets, weights, problem.name)
-            self.judges.append((Judge(values_of(problem, net, inputs, targets, weights), finite=True), slope))
+            self.judges.append((Judge(values_of(problem, net, inputs, targets, weights), generic=True), slope))
 
     def finds_wrong(self, step: Step) -> bool:
         """Whether verify, with this step in place of the one of its number, would say that it is wrong."""

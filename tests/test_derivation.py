@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -363,6 +365,19 @@ def test_corruptions(sizes: list[int], name: str, granularity: str, how: dict[st
     assert found.caught.total() > 100
     assert found.refused.total() > 50
     assert found.equal.total() < 0.05 * found.made.total()
+
+
+def test_deep_and_wide_corruptions() -> None:
+    """In 20 layers of 24 nodes, where the worst of rounding would be more than a line is worth, they are found."""
+    derivation = derive([24] * 21, "w[1,1,2]")
+    court = Court(derivation)
+    tried = 0
+    for kind, step, make in islice(corruptions(derivation), 0, None, 5):
+        if kind in ("factor repeated", "factor dropped", "number") and step.number > 1 and tried < 40:
+            with contextlib.suppress(IllFormed):
+                assert court.finds_wrong(make()), (kind, step.number)
+                tried += 1
+    assert tried == 40
 
 
 def test_corruptions_need_their_judge() -> None:

@@ -80,15 +80,11 @@ class Values:
     @cached_property
     def tangents(self) -> tuple[Sequence[Array], Sequence[Array]]:
         """dx[i] and dy[i], the derivatives of x[i] and y[i] by the target."""
-        return self._tangents(absolute=False)
+        return self.tangents_added(None)
 
-    @cached_property
-    def sizes_of_tangents(self) -> tuple[Sequence[Array], Sequence[Array]]:
-        """The same with every term of every sum taken positive: what rounding errors of dx and dy are measured by."""
-        return self._tangents(absolute=True)
-
-    def _tangents(self, absolute: bool) -> tuple[Sequence[Array], Sequence[Array]]:
-        size = np.abs if absolute else lambda a: a
+    def tangents_added(self, adding: np.ufunc | None) -> tuple[Sequence[Array], Sequence[Array]]:
+        """The same, or, added so, how large they are: what rounding errors of dx and dy are measured by."""
+        size = np.abs if adding else lambda a: a
         target = self.problem.target
         node, *source = _numbers(target.nodes)
         zero = self.t.flat[0] * 0
@@ -97,30 +93,34 @@ class Values:
         if target.letter == "y":
             dy[0][:, node] = zero + 1
         for i in range(1, self.problem.L + 1):
-            of_x = dy[-1] @ size(self.w[i]).T
+            if adding is np.hypot:
+                of_x = np.hypot.reduce(dy[-1][:, None, :] * self.w[i], axis=-1)
+            else:
+                of_x = dy[-1] @ size(self.w[i]).T
             if i == target.layer and target.letter in "wb":
                 of_x[:, node] = of_x[:, node] + (size(self.y[i - 1][:, source[0]]) if source else zero + 1)
             dx.append(of_x)
-            if absolute and self.f[i].vector:
+            if adding and self.f[i].vector:
                 y = self.y[i]
                 dy.append(y * (of_x + (of_x * y).sum(axis=-1, keepdims=True)))
             else:
-                dy.append(of_x * size(self.f[i].f_prime(self.x[i])) if absolute else self.f[i].pull(self.x[i], of_x))
+                dy.append(of_x * size(self.f[i].f_prime(self.x[i])) if adding else self.f[i].pull(self.x[i], of_x))
         return dx, dy
 
 
 class Evaluator:
     """Terms as arrays over their free indices, each worked out once.
 
-    With sizes=True every term of every sum counts as positive, and rounding in logarithms and fractions as what it does
-    to them: the result times the machine's epsilon is what rounding may change the value by.
+    With sizes the terms of every sum are added so, as positive ones, and rounding in logarithms and fractions counts as
+    what it does to them: the result times the machine's epsilon is what rounding may change the value by. Added by
+    np.add it is the most that is possible, by np.hypot what is usual where signs come as they do.
     """
 
-    def __init__(self, values: Values, sizes: bool = False) -> None:
+    def __init__(self, values: Values, sizes: np.ufunc | None = None) -> None:
         self.values, self.sizes = values, sizes
         self.plain = Evaluator(values) if sizes else self
         self._known: dict[tuple[int, bool], tuple[Term, Over | None]] = {}
-        self._dx, self._dy = values.sizes_of_tangents if sizes else values.tangents
+        self._dx, self._dy = values.tangents_added(sizes) if sizes else values.tangents
 
     def value(self, term: Term) -> Over:
         """The term's value."""
@@ -164,15 +164,15 @@ class Evaluator:
             case Negation():
                 return parts[0] if self.sizes else Over(-parts[0].array, parts[0].letters)
             case Difference():
-                return combined(np.add if self.sizes else np.subtract, *parts)
+                return combined(self.sizes or np.subtract, *parts)
             case Addition():
-                return combined(np.add, *parts)
+                return combined(self.sizes or np.add, *parts)
             case Product():
                 return combined(np.multiply, *parts)
             case Square():
                 return Over(parts[0].array * parts[0].array, parts[0].letters)
             case Sum(index=index):
-                return _summed(self._over(parts[0], index), index)
+                return self._summed(parts[0], index)
             case Quotient():
                 return self._quotient(term, *parts)
         assert isinstance(term, Log)
@@ -210,7 +210,7 @@ class Evaluator:
                 return found if found is None or self.sizes else Over(-found.array, found.letters)
             case Sum(index, body):
                 found = self._worked_out(body, tangent=True)
-                return None if found is None else _summed(self._over(found, index), index)
+                return None if found is None else self._summed(found, index)
             case Log(inside):
                 d = self._times(self._worked_out(inside, tangent=True), Quotient(Number(1), inside))
                 return d and combined(_where_log_is, d, self.plain.value(inside))
@@ -235,7 +235,7 @@ class Evaluator:
 
     def _total(self, tangents: Sequence[Over | None]) -> Over | None:
         known = [one for one in tangents if one is not None]
-        return combined(np.add, *known) if known else None
+        return combined(self.sizes or np.add, *known) if known else None
 
     def _of_target(self, term: Reference) -> Over | None:
         """1 for the target itself, over whatever letters the term has."""
@@ -264,6 +264,11 @@ class Evaluator:
         size = self.values.problem.sizes[left.layer]
         eye = np.eye(size, dtype=int).astype(self.values.t.dtype)
         return _picked_by(eye, (left, right))
+
+    def _summed(self, found: Over, index: Letter) -> Over:
+        array, letters = self._over(found, index)
+        axis = letters.index(index)
+        return Over((self.sizes or np.add).reduce(array, axis=axis), letters[:axis] + letters[axis + 1 :])
 
     def _over(self, found: Over, index: Letter) -> Over:
         """A tangent that is the same for every node, as 0 is, is repeated, so that it can be summed."""
@@ -332,8 +337,3 @@ def _spread(array: Array, letters: tuple[Letter, ...], union: tuple[Letter, ...]
     if letters == union or not letters:
         return array
     return array[tuple(slice(None) if one in letters else None for one in union)]
-
-
-def _summed(over: Over, index: Letter) -> Over:
-    axis = over.letters.index(index)
-    return Over(over.array.sum(axis=axis), over.letters[:axis] + over.letters[axis + 1 :])

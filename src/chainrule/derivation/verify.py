@@ -182,7 +182,7 @@ def verify(
             *example(derivation.problem, seed),
             tolerance=tolerance,
             network=f"random network {seed + 1}",
-            finite=True,
+            generic=True,
         )
         for seed in range(max(generic, 0 if inputs is not None else 1))
     ]
@@ -296,32 +296,34 @@ def _verified(
     error_terms: Any = None,
     tolerance: float,
     network: str,
-    finite: bool = False,
+    generic: bool = False,
 ) -> Verification:
     problem = derivation.problem
     values = values_of(problem, net, inputs, targets, weights, trace, error_terms)
     with np.errstate(all="ignore"):  # what is not finite is said
         slope = certificate.slope(net, inputs, targets, weights, problem.name)
         oracle = Oracle(slope.oracle, slope.value, slope.left, slope.right, slope.kinked)
-        lines = Judge(values, tolerance, finite).lines(derivation.steps, slope)
+        lines = Judge(values, tolerance, generic).lines(derivation.steps, slope)
     return Verification(all(line.ok for line in lines), tuple(lines), oracle, network)
 
 
 class Judge:
     """Compares lines, foci and error terms on the same numbers.
 
-    What is not finite is lost in rounding, as 0 · log 0 where outputs are saturated; with finite=True it is wrong.
+    On a user's numbers rounding may be as large as is possible, and what is not finite is lost in it, as 0 · log 0
+    where outputs are saturated. On the random networks, generic=True, it may be as large as is usual, and what is not
+    finite is wrong: what is possible grows with every layer, until no line of a deep network would be wrong.
     """
 
-    def __init__(self, values: Values, tolerance: float = TOLERANCE, finite: bool = False) -> None:
-        self.tolerance, self.finite = tolerance, finite
+    def __init__(self, values: Values, tolerance: float = TOLERANCE, generic: bool = False) -> None:
+        self.tolerance, self.generic = tolerance, generic
         self.values, self.plain = values, Evaluator(values)
         self._sizes: Evaluator | None = None
         self.rounding = ROUNDINGS * values.problem.L * float(np.finfo(float).eps)
 
     def size(self, term: Term) -> Over:
         """What the rounding of a term is measured by; worked out only where two terms are not the same at once."""
-        self._sizes = self._sizes or Evaluator(self.values, sizes=True)
+        self._sizes = self._sizes or Evaluator(self.values, np.hypot if self.generic else np.add)
         return self._sizes.value(term)
 
     def lines(self, steps: Sequence[Step], slope: certificate.Slope) -> list[Line]:
@@ -363,7 +365,7 @@ class Judge:
 
     def _is_rounding(self, off: Any, *terms: Term) -> bool:
         size = np.max([np.max(self.size(term).array) for term in terms])
-        return bool(off <= self.rounding * size) if np.isfinite(size) else not self.finite
+        return bool(off <= self.rounding * size) if np.isfinite(size) else not self.generic
 
     def _differs(self, step: Step) -> str:
         """The error term that is not what it is said to be, or the place where the focus and its replacement differ."""
@@ -395,7 +397,7 @@ class Judge:
         room = np.where(np.isfinite(room), room, 0.0)
         for term in (one, other):
             size, _ = _aligned(self.size(term), left)
-            lost = 0.0 if self.finite else np.inf
+            lost = 0.0 if self.generic else np.inf
             room = np.maximum(room, np.where(np.isfinite(size.array), self.rounding * size.array, lost))
         beyond = np.where(np.isnan(off), np.where(np.isinf(room), 0.0, np.inf), off - room)
         if not (beyond > 0).any():
