@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from chainrule.training.loop import Interrupted as Interrupted
     from chainrule.training.loop import WorseThanConstant as WorseThanConstant
     from chainrule.training.loop import train as train
+    from chainrule.training.many import train_many as train_many
 
 _HOME = {
     "Activation": "activations",
@@ -47,6 +48,7 @@ _HOME = {
     "load": "model",
     "save": "model",
     "train": "training.loop",
+    "train_many": "training.many",
     "update": "backprop",
 }
 """The module of each public name."""

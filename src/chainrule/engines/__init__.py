@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import os
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, cast, runtime_checkable
@@ -23,6 +25,27 @@ ENGINES = {"reference": "chainrule.engines.reference", "cpu": "chainrule.engines
 
 PIECE = 4096
 """Patterns taken at once where all of them are needed, to bound memory."""
+
+
+_thread = threading.local()
+
+
+def threads() -> int:
+    """How many threads an engine may use: CHAINRULE_THREADS, or the processors that this process may use.
+
+    One, where this thread is one of several that share the work already.
+    """
+    if getattr(_thread, "alone", False):
+        return 1
+    given = os.environ.get("CHAINRULE_THREADS", "")
+    if given.isdecimal() and int(given):
+        return int(given)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def alone() -> None:
+    """Say that this thread is one of several that share the work: engines called from it use no others."""
+    _thread.alone = True
 
 
 @dataclass(frozen=True)

@@ -201,9 +201,8 @@ def train(
     source = _source(net, inputs, targets, weights, batch_size)
     held_out = None if validation is None else _held_out(net, validation)
     with closing(watching):
-        run = _Run(
-            engines.load(engine, net, source), net, source, held_out, chosen, float(learning_rate), planned, patience, watching
-        )
+        running = engines.load(engine, net, source)
+        run = _Run(running, net, source, held_out, chosen, float(learning_rate), planned, patience, watching)
         try:
             with progress_bar(epochs, progress) as report:
                 if chosen.whole:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import backprop
-from chainrule.engines import Patterns, Source
+from chainrule.engines import Patterns, Source, threads
 from chainrule.engines.cpu import pool, rows
 from chainrule.engines.cpu.compiled import loaded
 from chainrule.engines.cpu.layout import ACTIVATION, BLOCK, Memory, aligned
@@ -45,7 +45,7 @@ class State:
     kept: list[Any]
     slots: FloatArray
     factors: FloatArray | None
-    threads: int = 1
+    pace: pool.Pace
     updates: int = 0
     seconds: float = 0.0
     prepared: dict[int, Any] = field(default_factory=dict)
@@ -75,8 +75,8 @@ def prepare(net: Network, source: Source, rule: Any) -> State:
     step = None if plain or rule.whole else rows.step(rule, net.dtype, factors is not None)
     memory.place(net.theta)
     slots = aligned(memory.length * rule.slots, net.dtype)
-    threads = pool.threads_for(_multiplications(net) * source.batch_size, -(-source.batch_size // BLOCK))
-    return State(net.copy(), source, rule, memory, output, step, kept, slots, spread, threads)
+    count = pool.threads_for(_multiplications(net) * source.batch_size, -(-source.batch_size // BLOCK))
+    return State(net.copy(), source, rule, memory, output, step, kept, slots, spread, pool.Pace(count))
 
 
 def _multiplications(net: Network) -> float:
@@ -92,8 +92,10 @@ def epoch(state: State, window: Patterns, order: Any, learning_rates: Any) -> fl
     while done < batches:
         before = run.remembered()
         last = min(batches, done + run.batches_in(TURN))
-        started = time.perf_counter()
-        reached = run.run(done, last)
+        count, started = state.pace.count(), time.perf_counter()
+        reached = run.run(done, last, count)
+        state.seconds = (time.perf_counter() - started) / (last - done)
+        state.pace.took(count, state.seconds)
         finite = reached == last and run.finite()
         if not finite:
             run.restore(before)
@@ -103,7 +105,6 @@ def epoch(state: State, window: Patterns, order: Any, learning_rates: Any) -> fl
                     run.restore(one)
                     state.updates += b
                     return float("nan")
-        state.seconds = (time.perf_counter() - started) / max(last - done, 1)
         done = last
     state.updates += batches
     return float(run.reals[4])
@@ -160,9 +161,9 @@ class _Run:
         """How many batches to run before Python takes its turn."""
         return max(1, int(seconds / self.state.seconds)) if self.state.seconds else 16
 
-    def run(self, first: int, last: int) -> int:
+    def run(self, first: int, last: int, count: int = 1) -> int:
         self.job[0, 4:6] = first, last
-        return pool.run(self.loop, self.job, self.reals, self.state.threads)
+        return pool.run(self.loop, self.job, self.reals, count)
 
     def remembered(self) -> tuple[FloatArray, FloatArray, float]:
         state = self.state
@@ -185,7 +186,7 @@ class _Whole:
 
     def __init__(self, state: State, inputs: Any, targets: Any, weights: Any, total: float) -> None:
         net, memory = state.net, state.memory
-        self.loop, self.threads = loaded("whole", net.dtype), state.threads
+        self.loop, self.pace = loaded("whole", net.dtype), pool.Pace(state.pace.most)
         self.arrays = [np.ascontiguousarray(one, dtype=net.dtype) for one in (inputs, targets, weights)]
         self.window, self.job = np.zeros((1, 12), np.int64), np.zeros((2, 12), np.int64)
         self.reals = np.zeros(8)
@@ -198,7 +199,9 @@ class _Whole:
     def __call__(self, with_gradient: bool) -> float:
         """E without the penalties; its gradient is added to memory.g if it is asked for."""
         self.job[0, 8] = with_gradient
-        pool.run(self.loop, self.job, self.reals, self.threads)
+        count, started = self.pace.count(), time.perf_counter()
+        pool.run(self.loop, self.job, self.reals, count)
+        self.pace.took(count, time.perf_counter() - started)
         return float(self.reals[4])
 
 
@@ -258,7 +261,7 @@ class Predictor:
 
     def __init__(self, net: Network) -> None:
         self.net = net
-        self._memory = Memory(net, BLOCK * pool.available(), training=False)
+        self._memory = Memory(net, BLOCK * threads(), training=False)
         self._memory.place(net.theta)
         self._kept: list[Any] = [rows.activation(net.f[i], net.dtype, False) for i in range(1, net.depth)]
         self._memory.table[1 : net.depth, ACTIVATION] = [one.address for one in self._kept]
@@ -303,9 +306,9 @@ class Predictor:
         inputs = np.ascontiguousarray(inputs, dtype=self.net.dtype)
         found = np.empty((len(inputs), self.net.sizes[-1]), self.net.dtype)
         blocks = -(-len(inputs) // BLOCK)
-        threads = pool.threads_for(_multiplications(self.net) * len(inputs) / 3, blocks)
+        count = pool.threads_for(_multiplications(self.net) * len(inputs) / 3, min(blocks, self._memory.rows // BLOCK))
         with self._lock:
-            pool.run(self._loop, *self._job(inputs, found, len(inputs)), threads)
+            pool.run(self._loop, *self._job(inputs, found, len(inputs)), count)
             self._kept.pop()
         return found
 

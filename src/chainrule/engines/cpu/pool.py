@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.engines import threads
+
 _lock = threading.Lock()
 _pool: list[ThreadPoolExecutor] = []
 
@@ -19,28 +21,45 @@ WORTH = 4e6
 """Multiplications of a batch from which a second thread pays, and again for each further one."""
 
 
-def available() -> int:
-    """How many threads may run: CHAINRULE_THREADS, or the processors that this process may use."""
-    given = os.environ.get("CHAINRULE_THREADS", "")
-    if given.isdigit() and int(given):
-        return int(given)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def threads_for(multiplications: float, blocks: int) -> int:
     """How many threads a batch of so many multiplications, in so many blocks of rows, is worth."""
-    return max(1, min(available(), blocks, int(multiplications / WORTH) + 1 if multiplications > WORTH else 1))
+    return max(1, min(threads(), blocks, int(multiplications / WORTH) + 1 if multiplications > WORTH else 1))
 
 
-def run(loop: Any, job: Any, reals: Any, threads: int) -> int:
+TRY_AGAIN = 64
+"""Calls after which the other number of threads is tried again."""
+
+
+class Pace:
+    """Chooses between one thread and all by what the last calls took: on a busy machine threads wait for one another.
+
+    The choice changes no bit of any result.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most, self._took, self._calls = most, {most: -1.0, 1: -1.0}, 0
+
+    def count(self) -> int:
+        """Threads for the next call."""
+        self._calls += 1
+        ordered = sorted(self._took, key=lambda count: self._took[count])  # what was never tried comes first
+        return ordered[-1] if self._calls % TRY_AGAIN == 0 else ordered[0]
+
+    def took(self, count: int, seconds: float) -> None:
+        """What a call took, for the same work."""
+        before = self._took.get(count, -1.0)
+        self._took[count] = seconds if before < 0 else (before + seconds) / 2
+
+
+def run(loop: Any, job: Any, reals: Any, count: int) -> int:
     """The loop on all threads at once; what the first of them returns."""
     barrier = np.zeros(1, np.int64)
-    job[1, 7:9] = threads, barrier.ctypes.data
-    if threads == 1:
+    job[1, 7:9] = count, barrier.ctypes.data
+    if count == 1:
         return int(loop(job, reals, 0))
     with _lock:  # one at a time: threads that wait for each other must all be running
-        pool = _threads(threads)
-        others = [pool.submit(loop, job, reals, me) for me in range(1, threads)]
+        pool = _threads(count)
+        others = [pool.submit(loop, job, reals, me) for me in range(1, count)]
         found = int(loop(job, reals, 0))
         for other in others:
             other.result()
