@@ -368,12 +368,12 @@ def test_corruptions(sizes: list[int], name: str, granularity: str, how: dict[st
 
 
 def test_deep_and_wide_corruptions() -> None:
-    """In 20 layers of 24 nodes, where the worst of rounding would be more than a line is worth, they are found."""
-    derivation = derive([24] * 21, "w[1,1,2]")
+    """In 30 layers of 24 nodes, where the worst of rounding would be more than a line is worth, they are found."""
+    derivation = derive([24] * 31, "w[1,1,2]")
     court = Court(derivation)
     tried = 0
     for kind, step, make in islice(corruptions(derivation), 0, None, 5):
-        if kind in ("factor repeated", "factor dropped", "number") and step.number > 1 and tried < 40:
+        if kind in ("factor repeated", "factor dropped", "number") and step.number > 10 and tried < 40:
             with contextlib.suppress(IllFormed):
                 assert court.finds_wrong(make()), (kind, step.number)
                 tried += 1
