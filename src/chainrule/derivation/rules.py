@@ -127,7 +127,9 @@ def _worked_out(problem: Problem, focus: D) -> Move:  # noqa: PLR0911  one case 
             return _summed(problem, focus, term)
         case Product() as term:
             return _multiplied(problem, focus, term)
-    raise AssertionError(f"no rule of the paper for ∂ of {type(focus.term).__name__}")
+    raise TypeError(
+        f"∂ must stand before a term that the paper has a rule for; got {type(focus.term).__name__}. Build it by derive."
+    )
 
 
 def _group(problem: Problem, term: Term) -> tuple[str, int]:

@@ -390,7 +390,7 @@ def substituted(term: Term, old: Term, new: Term) -> Term:
         return False
 
     if not found(term):
-        raise ValueError("the old term must occur in the line; got one that does not.")
+        raise ValueError("old must be a term of the line; got one that is not. Pass the object itself.")
     for parent, n in reversed(path):
         new = parent.of(*parent.parts[:n], new, *parent.parts[n + 1 :])
     return new
