@@ -197,13 +197,16 @@ def from_json(text: str) -> Derivation:
     steps = _list(document["steps"], "steps")
     if not steps:
         raise _refused("steps", [])
-    with deep(MOST_DEEP):
-        read = tuple(_Reader(problem, f"step {n}").step(one, n) for n, one in enumerate(steps, 1))
-    return Derivation(problem, document["granularity"], read)
+    try:
+        with deep(MOST_DEEP):
+            read = tuple(_Reader(problem, f"step {n}").step(one, n) for n, one in enumerate(steps, 1))
+            return Derivation(problem, document["granularity"], read)
+    except IllFormed as error:
+        raise _refused("steps", f"one that makes no sense ({error})") from None
 
 
 def _refused(where: str, got: Any) -> ValueError:
-    shown = got if isinstance(got, str) else repr(got)
+    shown = got if isinstance(got, str) and got.isprintable() else repr(got)
     shown = shown if len(shown) <= 60 else shown[:57] + "..."
     return ValueError(
         f"text must be a derivation in JSON of the schema {SCHEMA}; got {shown!s} for {where}. "

@@ -164,7 +164,10 @@ def _text(writer: Writer, v: Vector, factor: bool = False) -> str:
     if len(v.factors) == 1:
         text, kind = v.factors[0]
         return writer.pen.brackets(text) if factor and kind == "terms" else text
-    parts = [text if kind == "name" else writer.pen.brackets(text) for text, kind in v.factors]
+    plain = ("name", "product") if getattr(writer.pen, "left_to_right", False) else ("name",)
+    (first, kind), *others = v.factors
+    parts = [first if kind in plain else writer.pen.brackets(first)]
+    parts += [text if kind == "name" else writer.pen.brackets(text) for text, kind in others]
     text = writer.pen.times(parts, "∘")
     return writer.pen.brackets(text) if factor else text
 

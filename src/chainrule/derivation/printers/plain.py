@@ -51,7 +51,7 @@ class Text:
 
     def decimal(self, digits: str) -> str:
         """A rounded number."""
-        return digits if self.ascii else digits.replace("-", "−")
+        return digits.replace("…", "...") if self.ascii else digits.replace("-", "−")
 
     def name(self, name: Name) -> str:
         """w₁₇₃ or w_173."""

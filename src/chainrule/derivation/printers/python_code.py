@@ -52,10 +52,10 @@ NIELSEN = {"x": "z", "y": "a", "e": "delta", "f": "sigma"}
 HEADER = '''"""The derivative of {goal}
 by {words}, line by line.
 
-Weights {w}[i][j, k] and biases {b}[i][j] of layer i, net values {x}[i][p, j], outputs {y}[i][p, j], error terms {e}[i][p, j]
-and targets {t}[p, j] are arrays; slot 0 of {w}, {b}, {x} and {e} is empty. {f}[i] and {f}_prime[i] are functions. d{x} and d{y}
-are the derivatives of {x} and {y}, from tangents(), for the lines with a pending one. p is the pattern, s the
-weights of the patterns, λ the strength of the penalty.{sign}
+Weights {w}[i][j, k] and biases {b}[i][j] of layer i, net values {x}[i][p, j], outputs {y}[i][p, j], error terms
+{e}[i][p, j] and targets {t}[p, j] are arrays; slot 0 of {w}, {b}, {x} and {e} is empty. {f}[i] and {f}_prime[i] are
+functions. d{x} and d{y} are the derivatives of {x} and {y}, from tangents(), for the lines with a pending one. p is the
+pattern, s the weights of the patterns, λ the strength of the penalty.{sign}
 """
 
 import numpy as np
@@ -104,16 +104,17 @@ class Code:
         return text
 
     def _of_parts(self, term: Term) -> str:
+        match term:
+            case Negation(inside):
+                return f"-{self._factor(inside)}"
+            case Product(factors):
+                return " * ".join([self._factor(one) for one in factors])
         parts = [self.term(part) for part in term.parts]
         match term:
-            case Negation():
-                return f"-{self._factor(term.term)}"
             case Difference():
                 return f"({parts[0]} - {parts[1]})"
             case Addition():
                 return f"({' + '.join(parts)})"
-            case Product(factors):
-                return " * ".join(self._factor(one) for one in factors)
             case Quotient():
                 return f"({bracketed(parts[0])} / {bracketed(parts[1])})"
             case Square():
@@ -237,6 +238,8 @@ class Arrays:
 
     linear: bool = True
     labelled: bool = False
+    left_to_right: bool = True
+    """a @ b * c is (a @ b) * c."""
 
     def number(self, value: Fraction) -> str:
         """A number."""
@@ -249,8 +252,8 @@ class Arrays:
     def name(self, name: Name) -> str:
         """w[5], y[5][p], f_prime[5], s[p], λ or the sum of s."""
         *_, layer = name.below or ("",)
-        if name.letter == "W":
-            return f"w[{layer}]"
+        if name.letter in ("W", "b"):
+            return f"{name.letter.lower()}[{layer}]"
         if name.bold:
             return "t[p]" if name.letter == "t" else f"{name.letter}[{layer}][p]"
         if name.letter in ("f", "s"):

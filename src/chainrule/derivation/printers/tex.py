@@ -116,7 +116,7 @@ class Tex:
 
     def brackets(self, term: str) -> str:
         """The term in brackets; a short one is not broken."""
-        return f"({_kept(term) if _width(term) < ROW / 2 else term})"
+        return f"({_kept(term) if len(term) < 4 * ROW and _width(term) < ROW / 2 else term})"
 
     def entry(self, term: str, indices: tuple[str, ...]) -> str:
         """One entry of a matrix or vector."""
@@ -165,13 +165,14 @@ def _width(formula: str) -> float:
 def broken(formula: str) -> str:
     """The formula in rows if it is too long for one."""
     pieces = _pieces(formula)
-    rows, row = [], pieces[0]
+    rows, row, width = [], pieces[0], _width(pieces[0])
     for piece in pieces[1:]:
-        if _width(row) + _width(piece) > ROW:
+        more = _width(piece)
+        if width + more > ROW:
             rows.append(row)
-            row = piece
+            row, width = piece, more
         else:
-            row += " " + piece
+            row, width = row + " " + piece, width + more
     if not rows:
         return row
     return r"\begin{aligned} & " + " \\\\\n & \\quad ".join([*rows, row]) + r" \end{aligned}"
@@ -199,6 +200,7 @@ def align(pen: Tex, steps: Iterable[Row], names: Sequence[tuple[str, str, str]],
         title = rf"\text{{{row.number}. {row.head}}}" if row.head else rf"\text{{{row.number}. {row.title}}}"
         lines.append(rf"& {'= ' if row.number > 1 else ''}{broken(row.line)} && {title}")
         lines += [rf"& = {one}" for one in _worth(row)]
+        lines += [rf"& \text{{{row.differs}}}"] if row.differs else []
     lines += [rf"& {formula.strip('$')} && \text{{{kind} column {_text(name)}}}" for formula, kind, name in names]
     return "\\begin{align*}\n" + " \\\\\n".join(lines) + "\n\\end{align*}"
 
