@@ -250,10 +250,10 @@ SHOWN = {"title", "reason", "text", "latex", "names", "notation"}
 def test_json_refuses_what_is_malformed():
     """Whatever is put in any place of the tree, the reader refuses it in one sentence or gives what can be printed."""
     document = json.loads(derive([2, 2], "w[1,1,0]", patterns=True, l2=True, bias=True).render("json"))
-    last = len(document["steps"]) - 1
+    document["steps"] = [document["steps"][-1] | {"number": 1, "as_in": None}]
     refused = read = 0
     for path in places(document):
-        if SHOWN & {*path} or (len(path) > 1 and path[0] == "steps" and path[1] != last):
+        if SHOWN & {*path}:
             continue
         for value in (None, True, -1, 99, 1.5, "l", "f(x)", [], ["d", ["e", 9, []]], {}, "__import__('os')\n"):
             found = read_or_refused(json.dumps(put(document, path, value)))
