@@ -18,7 +18,7 @@ from chainrule import Network
 from chainrule.derivation import derive
 from chainrule.derivation.evaluate import Evaluator
 from chainrule.derivation.printers import FORMATS, NOTATIONS, expression, from_json, render, sentence
-from chainrule.derivation.terms import D, Letter, Node, Reference, walk
+from chainrule.derivation.terms import D, Difference, Letter, Negation, Node, Product, Reference, walk
 from chainrule.derivation.verify import Verification, example, values_of
 from formulas import parsed, worth
 
@@ -291,6 +291,17 @@ def test_text_is_the_papers():
     assert render(derivation, notation="nielsen").endswith("\n   = δ¹₇ a⁰₃")
     assert render(derivation, notation="matrix").endswith("\n   = −[e₁ y₀ᵀ]₇₃")
     assert render(derivation, "ascii").endswith("\n   = -e_17 y_03")
+
+
+def test_brackets():
+    """Brackets stand around a sum before other factors, a difference in a difference, and what ∂ of a product is of."""
+    pedantic = render(derive([2, 3, 2, 2], "y[0,1]", "pedantic"), width=200)
+    assert "   = −Σⱼ (Σᵢ e₃ᵢ w₃ᵢⱼ f₂′(x₂ⱼ)) Σₖ w₂ⱼₖ f₁′(x₁ₖ) w₁ₖ₁\n" in pedantic
+    i = Letter("i", 2)
+    t, y = Reference("t", 2, (i,)), Reference("y", 2, (i,))
+    assert expression(Difference(t, Difference(t, y))) == "tᵢ − (tᵢ − y₂ᵢ)"
+    assert expression(Difference(Difference(t, y), Negation(y))) == "(tᵢ − y₂ᵢ) − (−y₂ᵢ)"
+    assert expression(D(Product((t, y)))) == "∂(tᵢ y₂ᵢ)"
 
 
 def test_latex_is_the_papers():
