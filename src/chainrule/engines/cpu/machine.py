@@ -25,6 +25,10 @@ from chainrule.writing import write_whole
 @cache
 def target() -> Any:
     """LLVM's description of this processor."""
+    return _machine()
+
+
+def _machine() -> Any:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     return llvm.Target.from_default_triple().create_target_machine(
@@ -86,7 +90,7 @@ class Code:
     """Machine code of some functions, which lives as long as the object does."""
 
     def __init__(self, compiled: bytes) -> None:
-        self._engine = llvm.create_mcjit_compiler(_module(""), target())
+        self._engine = llvm.create_mcjit_compiler(_module(""), _machine())  # which it frees at its end
         self._engine.add_object_file(llvm.ObjectFileRef.from_data(compiled))
         self._engine.finalize_object()
 
