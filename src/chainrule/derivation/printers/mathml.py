@@ -6,6 +6,7 @@ scrolls in its own box. Its letters: none of the paper's.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -24,7 +25,7 @@ STYLE = """<style>
 .chainrule-derivation .line { overflow-x: auto; padding: .4em 0; }
 .chainrule-derivation .line math { display: inline math; math-style: normal; white-space: nowrap; }
 .chainrule-derivation .bold { font-weight: bold; font-style: normal; }
-.chainrule-derivation .prime { font-size: 130%; }
+.chainrule-derivation .whole { white-space: nowrap; }
 .chainrule-derivation .right { color: #187a2f; }
 .chainrule-derivation .wrong { color: #b3261e; }
 @media (prefers-color-scheme: dark) {
@@ -63,7 +64,7 @@ class MathML:
         kind = ' class="bold"' if name.bold else ""
         letter = f"<mn{kind}>1</mn>" if name.letter == "1" else f"<mi{kind}>{name.letter}</mi>"
         below = _indices(name.below)
-        above = '<mo class="prime">′</mo>' if name.prime else _indices(name.above)
+        above = "<mo>′</mo>" if name.prime else _indices(name.above)
         if below and above:
             return f"<msubsup{refers}>{letter}{below}{above}</msubsup>"
         if below:
@@ -171,7 +172,8 @@ def page(pen: MathML, steps: Iterable[Row], names: Sequence[tuple[str, str, str]
     written = ['<section class="chainrule-derivation">', STYLE, "<ol>"]
     for row in steps:
         head = f"<b>{row.head}.</b> " if row.head else ""
-        written.append(f'<li value="{row.number}" data-step="{row.number}"><p>{head}{row.reason}</p>')
+        reason = re.sub(r"(<math(?:(?!</math>).)*</math>[,.:;])", r'<span class="whole">\1</span>', row.reason)
+        written.append(f'<li value="{row.number}" data-step="{row.number}"><p>{head}{reason}</p>')
         written.append(_line(row.line, row.spoken, row.number > 1))
         if row.substituted:
             written.append(_line(row.substituted, row.substituted_spoken, True))
