@@ -67,7 +67,8 @@ def costs() -> str:
         "",
         f"The first number is $64(2+64(2+64(2+64\\cdot 4))) =$ {of_line[19].one:,}: each sum has 64 terms, in each of "
         "which two products are formed, and in the innermost four. All error terms of the network together cost "
-        f"{cost.error_terms:,} multiplications.",
+        f"$64 + 4\\cdot 64\\cdot 64\\cdot 2 =$ {cost.error_terms:,} multiplications, and each of the "
+        "$5\\cdot 64\\cdot 64$ weights one more.",
     ]
     return "\n".join(rows)
 

@@ -127,9 +127,7 @@ def _worked_out(problem: Problem, focus: D) -> Move:  # noqa: PLR0911  one case 
             return _summed(problem, focus, term)
         case Product() as term:
             return _multiplied(problem, focus, term)
-    raise TypeError(
-        f"∂ must stand before a term that the paper has a rule for; got {type(focus.term).__name__}. Build it by derive."
-    )
+    raise TypeError(f"∂ must stand before a term that has a rule; got {type(focus.term).__name__}. Build it by derive.")
 
 
 def _group(problem: Problem, term: Term) -> tuple[str, int]:
@@ -160,7 +158,8 @@ def _expanded(problem: Problem, focus: D, term: Reference) -> Move:
     node = term.nodes[0]
     if term.letter == "x":
         inside = problem.net_value(node)
-        said = Said("{0} is what comes in through the weights: {1}.", (term, inside))
+        bias = ", and the bias" if isinstance(inside, Addition) else ""
+        said = Said(f"{{0}} is what comes in through the weights{bias}: {{1}}.", (term, inside))
         return Move("expand", ("expand x", node.layer), focus, D(inside), said)
     if problem.spreads(node.layer):
         h = Letter(SPREAD, node.layer)
@@ -233,8 +232,15 @@ def _at(term: Sum, node: Node) -> Term:
 
 
 def _only(problem: Problem, term: Sum, node: Node) -> Said:
-    said = "All terms of the sum over {0} are constants, except when {0} = {1}: only that one depends on {2}."
-    return Said(said, (term.index, node, problem.target))
+    target = problem.target
+    if target.letter == "y" or node in target.nodes[1:]:
+        why = "only that term holds {2}"
+    elif target.letter == "w":
+        why = "{2} leads into that node, and into no other of its layer"
+    else:
+        why = "{2} belongs to that node, and to no other of its layer"
+    said = f"All terms of the sum over {{0}} are constants, except when {{0}} = {{1}}: {why}."
+    return Said(said, (term.index, node, target))
 
 
 # --- around a pending ∂ ----------------------------------------------------------------------------------------------
@@ -312,7 +318,7 @@ def _of_softmax(problem: Problem, path: list[Term], focus: D) -> Move | None:
     swapped = outer.body
     if isinstance(swapped, Sum):  # Σ_h Σ_i A B ∂x_h
         *factors, last = swapped.body.parts
-        said = Said("{0} does not depend on {1}, and goes behind the sum over it.", (D(x), swapped.index))
+        said = Said("{0} does not depend on {1}, and is taken out of the sum over {1}.", (D(x), swapped.index))
         after = Sum(outer.index, product(Sum(swapped.index, product(*factors)), last))
         return Move("factor", ("swap", 0), outer, after, said)
     first = swapped.parts[0]
@@ -321,7 +327,8 @@ def _of_softmax(problem: Problem, path: list[Term], focus: D) -> Move | None:
         t_i, t_h, y_h = problem.value("t", i), problem.value("t", outer.index), problem.value("y", outer.index)
         left = Difference(t_h, product(y_h, Sum(i, t_i)))
         said = Said(
-            "[ ] is 0 but where both nodes are the same, so that of the sum of {0}[ ] only {1} is left.", (t_i, t_h)
+            "{0} is 0 except where both nodes are the same, so that of the sum over {1} of {2} {0} only {3} is left.",
+            (Same(i, outer.index), i, t_i, t_h),
         )
         return Move("sift", ("sift", 0), first, left, said)
     node = problem.only(Sum(outer.index, x))
@@ -401,13 +408,14 @@ def _of_sums_in_a_row(outer: Sum, inner: Sum) -> Move:
 def _taken_out(focus: Term, after: Term, index: Letter, rest: Term, layer: int) -> Move:
     first = rest.parts[0] if isinstance(rest, Product) else rest
     if isinstance(first, Sum):
-        said = Said(
-            "Everything from the sum over {0} on does not depend on {1}, and goes behind.", (first.index, index)
-        )
+        what: tuple[Term | Index, str] = first.index, "Everything from the sum over {0} on"
     elif isinstance(rest, Product) and isinstance(rest.parts[-1], Sum):
-        said = Said("Everything from {0} on does not depend on {1}, and goes behind.", (first, index))
+        what = first, "Everything from {0} on"
     else:
-        said = Said("{0} does not depend on {1}, and goes behind the sum over it.", (rest, index))
+        what = rest, "{0}"
+    said = Said(
+        what[1] + " does not depend on {1}, and is taken out of the sum over {1}, to its right.", (what[0], index)
+    )
     return Move("factor", ("let", layer), focus, after, said)
 
 
@@ -423,10 +431,10 @@ def _let(
     e = problem.value("e", node)
     body = product(e, *rest)
     after = product(*prefix, Sum(outer.index, body) if outer else body)
-    if node.layer == problem.L:
-        what = (
-            "the error term of the output layer: a value to keep, since the derivatives by all other weights use it too"
-        )
+    if node.layer == problem.L and isinstance(node, Letter):
+        what = "the error terms of the output layer: values to keep, for the weights of all layers before use them too"
+    elif node.layer == problem.L:
+        what = "the error term of this output: a value to keep, for all weights into it use it"
     else:
         what = f"the error term of {'the nodes' if isinstance(node, Letter) else 'this one node'} of layer {node.layer}"
     said = Said(f"Let {{0}} = {{1}}, {what}.", (e, meaning))

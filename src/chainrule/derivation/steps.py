@@ -38,6 +38,8 @@ TITLES = {
     "expand": "Expand a term",
     "expand x": "Expand a term",
     "expand y": "Expand a term",
+    "inside": "Rearrange",
+    "swap": "Rearrange",
     "let": "Let the error term be",
 }
 """The paper's words for its steps; those of all others are "Simplify"."""
@@ -302,10 +304,11 @@ def _reason(problem: Problem, moves: Sequence[Step]) -> Said:  # noqa: PLR0911  
     if len(moves) == 1 or first is None:
         return moves[0].said
     if rule == "power" and problem.objective == "sse":
+        behind = " and behind the sum" if any(move.rule == "linear" for move in moves) else ""
         squared = next(move.before.parts[0].parts[0] for move in moves if move.rule == "power" and move.before)
         return Said(
-            "The chain rule with the power rule: the derivative of a square is twice what is squared, {0}, times ∂ of "
-            "it. ½ · 2 = 1.",
+            f"∂ goes past the factor ½{behind}. By the chain rule the derivative of a square is twice what is squared, "
+            "{0}, times ∂ of that; and ½ · 2 = 1.",
             (squared,),
         )
     if rule == "penalty":
@@ -404,14 +407,14 @@ def _repeat(steps: Sequence[Step], first: int, start: int, stop: int) -> Step:
 def _lets_folded(problem: Problem, lets: Sequence[Step]) -> list[Step]:
     """For an input all error terms in one step, as in the paper; for deep networks the layers between in one."""
     if problem.target.letter == "y" and len(lets) > 1:
+        more = ", and so on down to {4}" if len(lets) > 2 else ""
         said = (
-            "This is step 19 of a weight but for what stands at the end, so that the same error terms serve: {0} = {1}"
+            f"Let {{0}} = {{1}}, {{2}} = {{3}}{more}: the error terms of all layers, as in the derivation by a weight."
         )
-        said += ", {2} = {3}" + (", and so on down to {4}." if len(lets) > 2 else ".")
         return [_joined(lets, said, (*lets[0].lets[0], *lets[1].lets[0], lets[-1].lets[0][0]))]
     if len(lets) > MOST_REPEATS + 3:
         middle = lets[MOST_REPEATS:-1]
-        said = "In the same way for each of the layers {} to {}: {{0}} = {{1}}, and so on down to {{2}} = {{3}}."
+        said = "Let {{0}} = {{1}}, and so on down to {{2}} = {{3}}, in the same way for each of the layers {} to {}."
         said = said.format(middle[0].group[1], middle[-1].group[1])
         return [*lets[:MOST_REPEATS], _joined(middle, said, (*middle[0].lets[0], *middle[-1].lets[0])), lets[-1]]
     return list(lets)

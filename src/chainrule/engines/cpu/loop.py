@@ -138,6 +138,16 @@ def gradient(like: float, size: int, layers: int, L: int, rows: int, into: int, 
 
 
 @compiled
+def transfer(like: float, size: int, to: int, source: int, length: int) -> None:
+    """Bytes copied; a few numbers one by one, since a call takes longer."""
+    if length > 128:
+        copy(to, source, length)
+        return
+    for place in range(0, length, size):
+        put(like, to + place, get(like, source + place))
+
+
+@compiled
 def gather(
     like: float, size: int, layers: int, L: int, window: int, start: int, first: int, rows: int, divisor: float
 ) -> None:
@@ -150,8 +160,8 @@ def gather(
         row = start + p
         if order:
             row = word(order + 8 * row)
-        copy(y_0 + p * stride_0, inputs + row * n_0, n_0)
-        copy(t + p * stride_L, targets + row * n_L, n_L)
+        transfer(like, size, y_0 + p * stride_0, inputs + row * n_0, n_0)
+        transfer(like, size, t + p * stride_L, targets + row * n_L, n_L)
         put(like, shares + p * size, like + get(like, weights + row * size) / divisor)
 
 

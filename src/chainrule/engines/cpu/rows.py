@@ -147,14 +147,11 @@ def output(row: Activation, goal: Objective, dtype: Any) -> Kernel:
         offset = b.mul(r, stride)
         share = e.splat(e.scalar(b.add(s, b.mul(r, INT64(e.size)))))
         losses = write(f, row, goal, b.add(x, offset), b.add(t, offset), share * factor, vectors, outputs)
-        loss = b.extract_element(e.reduced(losses, lambda p, q: p + q).value, ir.IntType(32)(0))
-        weight = b.extract_element(share.value, ir.IntType(32)(0))
-        if e.size == 4:
-            loss, weight = b.fpext(loss, DOUBLE), b.fpext(weight, DOUBLE)
-        return [b.fadd(carried[0], b.fmul(loss, weight))]
+        return [e.multiply_add(losses, share, Vector(e, carried[0])).value]
 
-    (total,) = f.loop(rows, of_row, [DOUBLE(0.0)])
-    return f.made(total)
+    (found,) = f.loop(rows, of_row, [e.constant(0.0).value])
+    total = b.extract_element(e.reduced(Vector(e, found), lambda p, q: p + q).value, ir.IntType(32)(0))
+    return f.made(total if e.size == 8 else b.fpext(total, DOUBLE))
 
 
 def _plain_row(

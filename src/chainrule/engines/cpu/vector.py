@@ -215,29 +215,60 @@ class Emitter:
         return self.where(x < 0.0, -y, self.where(x == 0.0, x, y))
 
     def _sine(self, x: Any, quarter: int) -> Vector:
-        """The sine, or the cosine as the sine a quarter further on."""
+        """The sine, or the cosine as the sine a quarter further on; far from 0 that of the C library, lane by lane."""
         x = self._as(x)
-        turns = Vector(self, self.intrinsic("rint", (x * (2 / math.pi)).value))
-        r = x
-        for part in _HALF_PI[self.size]:
-            r = self.multiply_add(turns, self.constant(-part), r)
+        far = x.abs() > (NEAR if self.fma or self.size == 4 else NEAR_WITHOUT_FMA)
+        turns, r = self._quarter_turns(self.where(far, 0.0, x))
         z = r * r
         sine = self.multiply_add(r * z, self._polynomial(z, _SINE[self.size]), r)
         cosine = self.multiply_add(z * z, self._polynomial(z, _COSINE[self.size]), 1.0 - z * 0.5)
-        usual = self.where(turns.abs() < 2.0**30, turns, 0.0)
-        n = self.builder.add(self.builder.fptosi(usual.value, self.integers), self.whole(quarter))
+        n = self.builder.add(turns, self.whole(quarter))
         odd = Mask(self, self.builder.trunc(n, ir.VectorType(BOOL, self.lanes)))
         second = self.builder.lshr(self.builder.and_(n, self.whole(2)), self.whole(1))
         minus = Mask(self, self.builder.trunc(second, ir.VectorType(BOOL, self.lanes)))
         found = self.where(odd, cosine, sine)
-        return self.where(minus, -found, found)
+        return self._unless(far, self.where(minus, -found, found), "cos" if quarter else "sin", x)
+
+    def _quarter_turns(self, x: Vector) -> tuple[Any, Vector]:
+        """x = n π/2 + r: n as integers, and r; in double precision for either type, or r would lose its digits."""
+        b, wide = self.builder, Emitter(self.builder, np.float64, self.lanes, self.fma)
+        r = Vector(wide, x.value if self.size == 8 else b.fpext(x.value, wide.vector))
+        turns = Vector(wide, wide.intrinsic("rint", (r * (2 / math.pi)).value))
+        for part in _HALF_PI if self.size == 8 else _HALF_PI[:2]:
+            r = wide.multiply_add(turns, wide.constant(-part), r)
+        n = b.fptosi(wide.where(turns == turns, turns, 0.0).value, self.integers)
+        return n, Vector(self, r.value if self.size == 8 else b.fptrunc(r.value, self.vector))
+
+    def _unless(self, mask: Mask, usual: Vector, name: str, x: Vector) -> Vector:
+        """The usual result, but where the mask is set that of a function of the C library, should any lane need it."""
+        b, before = self.builder, self.builder.block
+        some = b.icmp_unsigned("!=", b.bitcast(mask.value, ir.IntType(self.lanes)), ir.IntType(self.lanes)(0))
+        rare, after = (b.append_basic_block(block) for block in ("rare", "after"))
+        b.cbranch(some, rare, after)
+        b.position_at_end(rare)
+        kind = ir.FunctionType(ir.DoubleType(), [ir.DoubleType()])
+        function = b.module.globals.get(name) or ir.Function(b.module, kind, name)
+        found = x.value
+        for n in range(self.lanes):
+            one = b.extract_element(x.value, INT32(n))
+            if self.size == 4:
+                one = b.fptrunc(b.call(function, [b.fpext(one, ir.DoubleType())]), self.float)
+            else:
+                one = b.call(function, [one])
+            found = b.insert_element(found, one, INT32(n))
+        chosen = self.where(mask, Vector(self, found), usual).value
+        b.branch(after)
+        b.position_at_end(after)
+        result = b.phi(self.vector)
+        result.add_incoming(usual.value, before)
+        result.add_incoming(chosen, rare)
+        return Vector(self, result)
 
 
 _LOG_2 = {8: (6.93147180369123816490e-01, 1.90821492927058770002e-10), 4: (0.693359375, -2.12194440e-4)}
-_HALF_PI = {
-    8: (1.57079632673412561417, 6.07710050630396597660e-11, 2.02226624871116645580e-21, 8.47842766036889956997e-32),
-    4: (1.5703125, 4.837512969970703125e-4, 7.549789948768648e-8),
-}
+_HALF_PI = (1.57079632673412561417, 6.07710050630396597660e-11, 2.02226624871116645580e-21, 8.47842766036889956997e-32)
+"""π/2 in parts of 33 bits, as in fdlibm: times a number of 20 bits the first ones are exact, and with FMA of 30 bits."""
+NEAR, NEAR_WITHOUT_FMA = 1e9, 1e6
 _LOG = {  # of 2 atanh(s)/s - 2 in s^2, as in fdlibm
     8: (
         1.479819860511658591e-01,
