@@ -217,7 +217,7 @@ class Emitter:
     def _sine(self, x: Any, quarter: int) -> Vector:
         """The sine, or the cosine as the sine a quarter further on; far from 0 that of the C library, lane by lane."""
         x = self._as(x)
-        far = x.abs() > (NEAR if self.fma or self.size == 4 else NEAR_WITHOUT_FMA)
+        far = x.abs() > (NEAR if self.fma else NEAR_WITHOUT_FMA)
         turns, r = self._quarter_turns(self.where(far, 0.0, x))
         z = r * r
         sine = self.multiply_add(r * z, self._polynomial(z, _SINE[self.size]), r)
@@ -267,7 +267,7 @@ class Emitter:
 
 _LOG_2 = {8: (6.93147180369123816490e-01, 1.90821492927058770002e-10), 4: (0.693359375, -2.12194440e-4)}
 _HALF_PI = (1.57079632673412561417, 6.07710050630396597660e-11, 2.02226624871116645580e-21, 8.47842766036889956997e-32)
-"""π/2 in parts of 33 bits, as in fdlibm: times a number of 20 bits the first ones are exact, and with FMA of 30 bits."""
+"""π/2 in parts of 33 bits, as in fdlibm: the first are exact times a number of 20 bits, with FMA of 30."""
 NEAR, NEAR_WITHOUT_FMA = 1e9, 1e6
 _LOG = {  # of 2 atanh(s)/s - 2 in s^2, as in fdlibm
     8: (
@@ -305,6 +305,17 @@ class Mask:
 
     def __invert__(self) -> Mask:
         return Mask(self.emitter, self.emitter.builder.not_(self.value))
+
+    def __eq__(self, other: object) -> Any:
+        return ~(self != other)
+
+    def __ne__(self, other: object) -> Any:
+        return Mask(self.emitter, self.emitter.builder.xor(self.value, getattr(other, "value", None)))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __bool__(self) -> bool:
+        raise TypeError("a condition on one entry, where only p.where can choose")
 
     def _number(self) -> Vector:
         return self.emitter.where(self, 1.0, 0.0)
