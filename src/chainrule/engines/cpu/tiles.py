@@ -59,10 +59,7 @@ def _tile(rows: int, vectors: int, mode: int) -> Any:
             e = _emitter(builder, signature.args[0])
             width = vector_bytes()
             places = [builder.add(c, builder.mul(of_c, INT64(r))) for r in range(rows)]
-            if mode == UPDATE:
-                start = [e.load(places[r], n * width).value for r in range(rows) for n in range(vectors)]
-            else:
-                start = [e.constant(0.0).value] * (rows * vectors)
+            start = [e.constant(0.0).value] * (rows * vectors)
             before = builder.block
             loop, done = (builder.append_basic_block(name) for name in ("k", "done"))
             builder.branch(loop)
@@ -95,6 +92,8 @@ def _tile(rows: int, vectors: int, mode: int) -> Any:
                     value = Vector(e, new[r * vectors + n])
                     if mode == BACKWARD:
                         value = value * e.load(builder.add(fp, builder.mul(of_c, INT64(r))), n * width)
+                    elif mode == UPDATE:  # the sum first: patterns of a large batch, one by one, would be lost in w
+                        value = e.load(places[r], n * width) + value
                     e.store(value, places[r], n * width)
             return context.get_dummy_value()
 
