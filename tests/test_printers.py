@@ -18,6 +18,7 @@ from chainrule import Network
 from chainrule.derivation import derive
 from chainrule.derivation.evaluate import Evaluator
 from chainrule.derivation.printers import FORMATS, NOTATIONS, expression, from_json, render, sentence
+from chainrule.derivation.rules import Said
 from chainrule.derivation.terms import D, Difference, Letter, Negation, Node, Product, Reference, walk
 from chainrule.derivation.verify import Verification, example, values_of
 from formulas import parsed, worth
@@ -157,12 +158,12 @@ def test_error_terms_are_what_the_reasons_say(name, notation):
     problem, found = derivation.problem, 0
     for step in derivation.steps:
         for left, right in re.findall(r"\{(\d)\} = \{(\d)\}", step.said.text):
-            e, _ = (step.said.terms[int(one)] for one in (left, right))
+            e, meaning = (step.said.terms[int(one)] for one in (left, right))
             if not isinstance(e, Reference) or e.letter != "e":
                 continue
-            said = sentence(step.said, "text", notation)
-            pairs = re.findall(r"([eδ][⁰-₟¹²³ᵖᵢ-ᵪₐ-ₜ,ⱼ]*) = (.*?)(?=, (?:the error|and so|[eδ]|\{)|\.$)", said)
-            shown, meaning = pairs[[int(one) for one in re.findall(r"\{(\d)\} = ", step.said.text)].index(int(left))]
+            pair = sentence(Said("{0} = {1}", (e, meaning)), "text", notation)
+            assert pair in sentence(step.said, "text", notation)
+            shown, meaning = pair.split(" = ", 1)
             (index,) = e.nodes
             nodes = [index.number] if isinstance(index, Node) else range(problem.sizes[e.layer])
             for p in range(len(values.t)):

@@ -35,6 +35,8 @@ WORDS: dict[str, str | Callable[[re.Match[str]], str]] = {
     r"\blog (\{\d+\})": r"the logarithm of \1",
     r"∂(\{\d+\})": r"the derivative of \1",
     r"∂": "the derivative",
+    r"½": "one half",
+    r" · ": " times ",
     r"− ?": "minus ",
     r" = ": " is ",
     r" \((as in step \d+)\)": r", \1",
