@@ -332,6 +332,7 @@ def test_lines_wrap(format, width):
         derivation, values, _ = case(name)
         for line in render(derivation, format, width=width, numbers=values).split("\n"):
             assert len(line) <= width or " " not in line.strip(" ="), line
+            assert re.match(r"\d+\. |   = |     *\S|   \S|$", line), line
     assert max(map(len, render(case("weight")[0], format, width=width).split("\n"))) > width - 8
 
 
@@ -384,6 +385,7 @@ def test_substituted_lines_are_worth_the_value():
         ):
             lines = [line.removeprefix("   = ") for line in block.split("\n") if line.startswith("   = ")]
             assert float(lines[-1]) == pytest.approx(value, rel=1e-5)
+            assert not re.search(r"[*/+-] -", block), block
             if len(lines) == (2 if block.startswith("1. ") else 3) and "..." not in lines[-2]:
                 counted = lines[-2].replace("^", "**").replace("log", "np.log")
                 assert eval(counted, {"np": np}) == pytest.approx(value, rel=5e-3, abs=2e-4), block
