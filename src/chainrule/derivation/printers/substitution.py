@@ -57,7 +57,7 @@ class Substitution:
             case Difference(left, right):
                 text = pen.terms([(False, self.term(left, at)), (True, self.factor(right, at))])
             case Addition(terms):
-                text = pen.terms([(False, self.term(one, at, outermost)) for one in terms])
+                text = pen.terms([self.signed(one, at, outermost) for one in terms])
             case Product(factors):
                 text = pen.times([self.factor(one, at, outermost) for one in factors], "·")
             case Quotient(above, below):
@@ -87,15 +87,27 @@ class Substitution:
         negative = not plain and not isinstance(term, Product) and self.number(term, at) < 0
         return self.pen.brackets(text) if compound or negative else text
 
+    def signed(self, term: Term, at: dict[Index, int], outermost: bool = False) -> tuple[bool, str]:
+        """A term of a sum: whether it is taken away, and what."""
+        if isinstance(term, Negation):
+            return True, self.factor(term.term, at, outermost)
+        structured = isinstance(term, Product | Addition | Difference | Quotient | Square | Log)
+        if structured or (isinstance(term, Sum) and outermost):
+            return False, self.term(term, at, outermost)
+        number = self.number(term, at)
+        return number < 0, self.pen.decimal(f"{abs(number):.4g}")
+
     def written_out(self, index: Letter, body: Term, at: dict[Index, int]) -> str:
         """The terms of a sum; the first two and dots if there are more than three."""
         values = self.evaluator.values
         size = len(values.s) if index.layer == PATTERNS else values.problem.sizes[index.layer]
+        if size == 1:
+            return self.factor(body, {**at, index: 0})
         shown = size if size <= MOST else 2
-        parts = [(False, self.term(body, {**at, index: n})) for n in range(shown)]
+        parts = [self.signed(body, {**at, index: n}) for n in range(shown)]
         if size > shown:
             parts.append((False, self.pen.decimal(DOTS)))
-        return self.pen.brackets(self.pen.terms(parts)) if len(parts) > 1 else parts[0][1]
+        return self.pen.brackets(self.pen.terms(parts))
 
     def value(self, term: Term, at: dict[Index, int]) -> str:
         """What it is worth there, rounded."""
