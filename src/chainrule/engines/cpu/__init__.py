@@ -121,8 +121,6 @@ class _Run:
         self.rates = np.ascontiguousarray(learning_rates, dtype=net.dtype)
         n = np.arange(state.updates + 1, state.updates + 1 + len(self.rates))
         self.numbers = None if state.step is None else state.step.values(n, net.dtype)
-        if self.numbers is not None and self.numbers.shape[1] < 4:
-            self.numbers = np.pad(self.numbers, ((0, 0), (0, 4 - self.numbers.shape[1])))
         self.window = np.zeros((1, 12), np.int64)
         self.window[0, :7] = [
             *(array.ctypes.data for array in self.arrays),

@@ -6,6 +6,7 @@ Letters as in the rows: x a net value, t a target, g a gradient; s the share of 
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,7 +24,7 @@ DOUBLE, VOID = ir.DoubleType(), ir.VoidType()
 
 
 class Unwritable(TypeError):
-    """A row that is not written with the primitives alone."""
+    """What is not written with the primitives alone: the message names it."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def _traced(write: Callable[[], Any], what: str) -> Any:
     try:
         return write()
     except Exception as error:
-        raise Unwritable(f"{what} must be written with the primitives to be compiled; got {error}.") from error
+        raise Unwritable(what) from error
 
 
 @lru_cache(maxsize=256)
@@ -295,45 +296,70 @@ def softmax(dtype: Any) -> Kernel:
     return f.made()
 
 
-class _Count:
-    """The number of the update while a rule is written: what is made of it becomes a number given at each update."""
+def _operator(operate: Callable[[Any, Any], Any], turned: bool = False) -> Any:
+    def method(self: _Number, other: Any) -> Any:
+        if isinstance(other, int | float | np.number | _Number):
+            first, second = (other, self) if turned else (self, other)
+            return _Number(lambda n: operate(_at(first, n), _at(second, n)), self.given)
+        return NotImplemented
 
-    def __init__(self, asked: list[tuple[str, float]], give: Callable[[int], Any]) -> None:
-        self._asked, self._give = asked, give
+    return method
 
-    def _number(self, kind: str, constant: float) -> Any:
-        if (kind, constant) not in self._asked:
-            self._asked.append((kind, constant))
-        return self._give(self._asked.index((kind, constant)))
 
-    def __rpow__(self, constant: float) -> Any:
-        return self._number("power", constant)
+class _Number:
+    """A number made of n, the number of the update, while a rule is written: computed before, in double precision.
 
-    def __eq__(self, constant: object) -> Any:
-        return self._number("equal", float(constant))  # type: ignore[arg-type]
+    ``given`` holds those that have met a vector, and so must be handed over at each update.
+    """
 
-    __hash__ = None  # type: ignore[assignment]
+    def __init__(self, of: Callable[[Any], Any], given: list[_Number]) -> None:
+        self.of, self.given = of, given
+
+    def vector(self, emitter: Emitter) -> Vector:
+        """The same number in all lanes."""
+        if all(one is not self for one in self.given):  # == makes a number of its own
+            self.given.append(self)
+        return emitter.numbers[next(place for place, one in enumerate(self.given) if one is self)]
+
+    __add__, __radd__ = _operator(operator.add), _operator(operator.add, True)
+    __sub__, __rsub__ = _operator(operator.sub), _operator(operator.sub, True)
+    __mul__, __rmul__ = _operator(operator.mul), _operator(operator.mul, True)
+    __truediv__, __rtruediv__ = _operator(operator.truediv), _operator(operator.truediv, True)
+    __pow__, __rpow__ = _operator(operator.pow), _operator(operator.pow, True)
+    __lt__, __le__, __gt__, __ge__ = map(_operator, (operator.lt, operator.le, operator.gt, operator.ge))
+    __eq__, __ne__ = _operator(operator.eq), _operator(operator.ne)
+    __hash__ = object.__hash__
+
+
+def _at(number: Any, n: Any) -> Any:
+    return number.of(n) if isinstance(number, _Number) else number
+
+
+NUMBERS = 8
+"""How many numbers a rule may make of n."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """An update rule in memory, and the numbers it takes at each update: ("power", c) is c to the n."""
+    """An update rule in memory, and the numbers it takes at each update, as functions of its number n."""
 
     kernel: Kernel
-    numbers: tuple[tuple[str, float], ...]
+    numbers: tuple[Callable[[Any], Any], ...]
 
-    def values(self, updates: Any, dtype: Any) -> Any:
-        """Those numbers for the updates of these numbers, (updates, numbers)."""
-        columns = [c**updates if kind == "power" else (updates == c) for kind, c in self.numbers]
-        found = np.array(columns, dtype=np.float64).T.astype(dtype) if columns else np.zeros((len(updates), 1), dtype)
-        return np.ascontiguousarray(found)
+    def values(self, n: Any, dtype: Any) -> Any:
+        """Those numbers for the updates of these numbers, (updates, NUMBERS)."""
+        found = np.zeros((len(n), NUMBERS), dtype)
+        with np.errstate(all="ignore"):
+            for column, of in enumerate(self.numbers):
+                found[:, column] = of(n.astype(np.float64))
+        return found
 
 
 def step(rule: Any, dtype: Any, factors: bool) -> Step:
     """(θ, g, slots, factors, numbers, η, vectors, length): the next θ and slots in place.
 
-    Slots follow one another, so many bytes apart as all of θ takes.
-    η is the address of a number; with factors it is multiplied by those.
+    Slots follow one another, so many bytes apart as all of θ takes. η is the address of a number; with factors it is
+    multiplied by those, and nothing changes where they are 0.
     """
     constants = tuple(sorted(rule.constants.items()))
     return _step(rule.formula, rule.slots, constants, np.dtype(dtype).name, factors)
@@ -345,29 +371,31 @@ def _step(formula: Any, slots: int, constants: tuple[tuple[str, float], ...], dt
     b, e = f.builder, f.emitter
     theta, g, memory, rates, numbers, η, vectors, length = f.arguments
     size = vector_bytes()
-    asked: list[tuple[str, float]] = []
-    given: dict[int, Vector] = {}
-    rate = e.splat(e.scalar(η))
-    for n in range(4):  # before the loop, so that they are loaded once; those that nobody asks for are dropped
-        given[n] = e.splat(e.scalar(numbers, n * e.size))
+    given: list[_Number] = []
+    rate = e.splat(e.scalar(η))  # before the loop, so that it is loaded once, as the numbers are
+    e.numbers = [e.splat(e.scalar(numbers, n * e.size)) for n in range(NUMBERS)]
 
     def of_vector(v: Any, _: Any) -> Any:
         place = b.mul(v, INT64(size))
         places = [b.add(b.add(memory, b.mul(length, INT64(n))), place) for n in range(slots)]
         value, slope = e.load(b.add(theta, place)), e.load(b.add(g, place))
-        rate_ = rate
+        rate_: Vector = rate
+        learning: Any = True
         if factors:
-            rate_ = rate * e.load(b.add(rates, place))
+            factor = e.load(b.add(rates, place))
+            rate_, learning = rate * factor, factor != 0.0
             slope = slope * e.where(rate_ != 0.0, 1.0, 0.0)
         kept = tuple(e.load(one) for one in places)
-        new, kept = _traced(
-            lambda: formula(value, slope, kept, rate_, _Count(asked, given.__getitem__), **dict(constants)), "a rule"
-        )
-        e.store(e._as(new), b.add(theta, place))
-        for one, where in zip(kept, places, strict=True):
-            e.store(e._as(one), where)
+
+        def following() -> list[Vector]:
+            new, slots = formula(value, slope, kept, rate_, _Number(lambda n: n, given), **dict(constants))
+            return [e._as(one) for one in (new, *slots)]
+
+        new = _traced(following, "the rule")
+        for one, before, where in zip(new, (value, *kept), (b.add(theta, place), *places), strict=True):
+            e.store(e.where(learning, one, before), where)
         return ()
 
     f.loop(vectors, of_vector)
     kernel = f.made()
-    return Step(kernel, tuple(asked))
+    return Step(kernel, tuple(one.of for one in given))
