@@ -227,8 +227,8 @@ def _weights(given: Any, s: FloatArray) -> FloatArray:
 class Engine(Protocol):
     """What an engine offers; a state holds a network in training and belongs to the engine that made it."""
 
-    def why_not(self, net: Network, source: Any = None) -> str:
-        """Why it cannot run this network on such inputs; empty if it can."""
+    def why_not(self, net: Network, source: Any = None, rule: Any = None) -> str:
+        """Why it cannot run this network on such inputs, or train it by such a rule; empty if it can."""
 
     def prepare(self, net: Network, source: Source, rule: Any) -> Any:
         """A state to train this network on this source by this rule; the network itself is never changed."""
@@ -259,8 +259,10 @@ class Engine(Protocol):
         """The network as it is now, with a θ of its own."""
 
 
-def load(name: str = "auto", net: Network | None = None, source: Any = None) -> Engine:
+def load(name: str = "auto", net: Network | None = None, source: Any = None, rule: Any = None) -> Engine:
     """The engine of that name, or for "auto" the fastest that can run this network on this source, or these inputs.
+
+    With a rule, the fastest that can train it so.
 
     Raises
     ------
@@ -269,13 +271,13 @@ def load(name: str = "auto", net: Network | None = None, source: Any = None) -> 
     """
     if name == "auto":
         found = (load(one) for one in ENGINES)
-        return next(engine for engine in found if net is None or not engine.why_not(net, source))
+        return next(engine for engine in found if net is None or not engine.why_not(net, source, rule))
     if name not in [*ENGINES]:
         close = difflib.get_close_matches(str(name), ["auto", *ENGINES], 1)
         hint = f"Did you mean {close[0]!r}?" if close else "Leave it out for the fastest."
         *names, last = map(repr, ("auto", *ENGINES))
         raise ValueError(f"engine must be {', '.join(names)} or {last}; got {name!r}. {hint}")
     engine = cast(Engine, importlib.import_module(ENGINES[name]))
-    if net is not None and (why := engine.why_not(net, source)):
+    if net is not None and (why := engine.why_not(net, source, rule)):
         raise ValueError(f"engine must be one that can run this network; got {name!r}, but {why}. Use 'reference'.")
     return engine

@@ -32,7 +32,7 @@ class State:
     updates: int = 0
 
 
-def why_not(net: Network, source: Any = None) -> str:
+def why_not(net: Network, source: Any = None, rule: Any = None) -> str:
     """It can run all that the page can: nothing is in the way."""
     return ""
 

@@ -201,7 +201,7 @@ def train(
     source = _source(net, inputs, targets, weights, batch_size)
     held_out = None if validation is None else _held_out(net, validation)
     with closing(watching):
-        running = engines.load(engine, net, source)
+        running = engines.load(engine, net, source, chosen)
         run = _Run(running, net, source, held_out, chosen, float(learning_rate), planned, patience, watching)
         try:
             with progress_bar(epochs, progress) as report:

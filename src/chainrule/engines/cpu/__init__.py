@@ -7,7 +7,6 @@ definition. Letters: :mod:`chainrule.notation`.
 
 from __future__ import annotations
 
-import threading
 import time
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -16,17 +15,21 @@ from typing import Any
 import numpy as np
 
 from chainrule import backprop
+from chainrule.activations import ACTIVATIONS
 from chainrule.engines import Patterns, Source, threads
 from chainrule.engines.cpu import pool, rows
 from chainrule.engines.cpu.compiled import loaded
 from chainrule.engines.cpu.layout import ACTIVATION, BLOCK, Memory, aligned
-from chainrule.network import Network, as_inputs
+from chainrule.network import Network, as_inputs, as_targets
 from chainrule.notation import FloatArray
-from chainrule.objective import penalty_gradient
+from chainrule.objective import OBJECTIVES, penalty_gradient
 from chainrule.sparse import Centred
 
 PIECE = 1024
-"""Rows taken at once where no batch says how many."""
+"""Rows taken at once where no batch says how many …"""
+
+LONG = 4e9
+"""… or fewer, if they are more multiplications than these, which take a tenth of a second or two."""
 
 TURN = 0.05
 """Seconds that the loop runs before Python may look for Ctrl-C; a batch that takes longer is finished first."""
@@ -49,10 +52,11 @@ class State:
     updates: int = 0
     seconds: float = 0.0
     prepared: dict[int, Any] = field(default_factory=dict)
+    lock: pool.Lock = field(default_factory=pool.Lock)
 
 
-def why_not(net: Network, source: Any = None) -> str:
-    """Why it cannot run this network on such inputs; empty if it can."""
+def why_not(net: Network, source: Any = None, rule: Any = None) -> str:
+    """Why it cannot run this network on such inputs by such a rule; empty if it can."""
     if not isinstance(net.theta, np.ndarray) or net.dtype not in (np.dtype("float32"), np.dtype("float64")):
         return "its θ is no NumPy array of floats"
     for row in (*net.f[1:], net.objective):
@@ -60,23 +64,56 @@ def why_not(net: Network, source: Any = None) -> str:
             return f"{row.name!r} is not written with the primitives"
     if isinstance(source if hasattr(source, "dtype") else getattr(source, "inputs", None), Centred):
         return "its inputs are sparse"
+    try:
+        return _why_not_own(net, rule)
+    except rows.Unwritable as error:
+        return f"{error} is not written with the primitives alone"
+
+
+def _why_not_own(net: Network, rule: Any) -> str:
+    """What is in the way in rows of the user's own, each compiled to see whether it can be."""
+    for row in net.f[1 : net.depth]:
+        if ACTIVATIONS.get(row.name) is not row:
+            rows.activation(row, net.dtype, True)
+            with np.errstate(all="ignore"):  # rows of y are filled up with zeros
+                if not np.isfinite(row.f_prime(np.zeros(1, net.dtype))).all():
+                    return f"the slope of {row.name!r} at 0 is not finite"
+    if ACTIVATIONS.get(net.f[-1].name) is not net.f[-1] or OBJECTIVES.get(net.objective.name) is not net.objective:
+        rows.output(net.f[-1], net.objective, net.dtype)
+    if rule is not None and not rule.whole:
+        rows.step(rule, net.dtype, False)
     return ""
 
 
 def prepare(net: Network, source: Source, rule: Any) -> State:
     """A state with a copy of the network."""
-    memory = Memory(net, max(source.batch_size, min(PIECE, source.patterns)))
+    memory = Memory(net, max(source.batch_size, min(_piece(net), source.patterns)))
     kept = [rows.activation(net.f[i], net.dtype, True) for i in range(1, net.depth)]
     memory.table[1 : net.depth, ACTIVATION] = [one.address for one in kept]
     output = rows.output(net.f[net.depth], net.objective, net.dtype)
     factors = rule.factors(net)
     plain = rule.name == "gradient_descent" and factors is None and rule.clip is None
+    if factors is None and not _still(rule):
+        factors = np.ones(net.n_parameters, net.dtype)  # and 0 between the rows, where the rule must not go
     spread = None if factors is None else memory.spread(factors)
     step = None if plain or rule.whole else rows.step(rule, net.dtype, factors is not None)
     memory.place(net.theta)
     slots = aligned(memory.length * rule.slots, net.dtype)
     count = pool.threads_for(_multiplications(net) * source.batch_size, -(-source.batch_size // BLOCK))
     return State(net.copy(), source, rule, memory, output, step, kept, slots, spread, pool.Pace(count))
+
+
+def _still(rule: Any) -> bool:
+    """Whether a weight that is 0 and has no gradient stays so; Adam with epsilon = 0 divides by it."""
+    nothing = np.zeros(1)
+    with np.errstate(all="ignore"):
+        theta, slots = rule.formula(nothing, nothing, (nothing,) * rule.slots, 1.0, 1, **rule.constants)
+    return bool(np.array_equal(theta, nothing) and np.isfinite(slots).all())
+
+
+def _piece(net: Network) -> int:
+    """Rows taken at once where no batch says how many: a number that depends on nothing but the sizes."""
+    return min(PIECE, max(1, int(LONG / _multiplications(net) / BLOCK)) * BLOCK)
 
 
 def _multiplications(net: Network) -> float:
@@ -86,8 +123,11 @@ def _multiplications(net: Network) -> float:
 
 def epoch(state: State, window: Patterns, order: Any, learning_rates: Any) -> float:
     """One pass over a window in this order; its part of the running E."""
-    batches = len(learning_rates)
-    run = _Run(state, window, np.ascontiguousarray(order, dtype=np.int64), learning_rates)
+    with state.lock:
+        return _epoch(state, _Run(state, window, order, learning_rates), len(learning_rates))
+
+
+def _epoch(state: State, run: _Run, batches: int) -> float:
     done = 0
     while done < batches:
         before = run.remembered()
@@ -116,9 +156,15 @@ class _Run:
     def __init__(self, state: State, window: Patterns, order: Any, learning_rates: Any) -> None:
         net, memory = state.net, state.memory
         self.state, self.loop = state, loaded("epoch", net.dtype)
-        self.arrays = _window(memory, window, net.dtype)
-        self.order = order
-        self.rates = np.ascontiguousarray(learning_rates, dtype=net.dtype)
+        self.arrays = _window(net, window.inputs, window.targets, window.weights)
+        self.order = np.arange(len(self.arrays[0]), dtype=np.int64)[order]  # which refuses rows that are not there
+        with np.errstate(all="ignore"):
+            self.rates = np.ascontiguousarray(learning_rates, dtype=net.dtype)
+        if window.batch_size > memory.rows or -(-len(self.order) // window.batch_size) != len(self.rates):
+            raise ValueError(
+                f"windows must have the batch_size of their source and a learning rate a batch; got {len(self.order)} "
+                f"rows in batches of {window.batch_size} and {len(self.rates)} rates. Correct the source."
+            )
         n = np.arange(state.updates + 1, state.updates + 1 + len(self.rates))
         self.numbers = None if state.step is None else state.step.values(n, net.dtype)
         self.window = np.zeros((1, 12), np.int64)
@@ -138,7 +184,7 @@ class _Run:
             0,
             0,
             window.batch_size,
-            len(order),
+            len(self.order),
             0 if state.step is None else state.step.kernel.address,
             memory.theta.ctypes.data,
             memory.g.ctypes.data,
@@ -157,11 +203,11 @@ class _Run:
 
     def batches_in(self, seconds: float) -> int:
         """How many batches to run before Python takes its turn."""
-        return max(1, int(seconds / self.state.seconds)) if self.state.seconds else 16
+        return max(1, int(seconds / self.state.seconds)) if self.state.seconds else 1
 
     def run(self, first: int, last: int, count: int = 1) -> int:
         self.job[0, 4:6] = first, last
-        return pool.run(self.loop, self.job, self.reals, count)
+        return pool.run(self.loop, self.job, self.reals, count, self)
 
     def remembered(self) -> tuple[FloatArray, FloatArray, float]:
         state = self.state
@@ -174,9 +220,13 @@ class _Run:
         return bool(np.isfinite(self.state.memory.theta).all() and np.isfinite(self.state.slots).all())
 
 
-def _window(memory: Memory, window: Patterns, dtype: Any) -> tuple[FloatArray, FloatArray, FloatArray]:
-    inputs, targets = (np.ascontiguousarray(one, dtype=dtype) for one in (window.inputs, window.targets))
-    return inputs, targets, np.ascontiguousarray(window.weights, dtype=dtype)
+def _window(net: Network, inputs: Any, targets: Any, weights: Any) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """What the loop reads by address, so that its shapes and types must be as the network says."""
+    y_0 = as_inputs(net, inputs.toarray() if isinstance(inputs, Centred) else inputs)
+    t, s = as_targets(net, targets, len(y_0)), np.ascontiguousarray(weights, dtype=net.dtype)
+    if s.shape != (len(y_0),):
+        raise ValueError(f"weights must have shape ({len(y_0)},); got {s.shape}. Pass one weight a pattern.")
+    return np.ascontiguousarray(y_0), np.ascontiguousarray(t), s
 
 
 class _Whole:
@@ -184,27 +234,35 @@ class _Whole:
 
     def __init__(self, state: State, inputs: Any, targets: Any, weights: Any, total: float) -> None:
         net, memory = state.net, state.memory
-        self.loop, self.pace = loaded("whole", net.dtype), pool.Pace(state.pace.most)
-        self.arrays = [np.ascontiguousarray(one, dtype=net.dtype) for one in (inputs, targets, weights)]
+        self.state, self.loop, self.pace = state, loaded("whole", net.dtype), pool.Pace(state.pace.most)
+        self.arrays = _window(net, inputs, targets, weights)
+        self.rows, self.seconds = min(_piece(net), memory.rows), 0.0
         self.window, self.job = np.zeros((1, 12), np.int64), np.zeros((2, 12), np.int64)
         self.reals = np.zeros(8)
         self.reals[0] = total
         self.window[0, :3] = [one.ctypes.data for one in self.arrays]
         self.window[0, 4:7] = [one.ctypes.data for one in (memory.t, memory.shares, memory.errors)]
         self.job[0, :4] = memory.table.ctypes.data, net.depth, self.window.ctypes.data, state.output.address
-        self.job[0, 6:8] = memory.rows, len(self.arrays[0])
+        self.job[0, 6] = self.rows
 
     def __call__(self, with_gradient: bool) -> float:
         """E without the penalties; its gradient is added to memory.g if it is asked for."""
-        self.job[0, 8] = with_gradient
-        count, started = self.pace.count(), time.perf_counter()
-        pool.run(self.loop, self.job, self.reals, count)
-        self.pace.took(count, time.perf_counter() - started)
+        self.job[0, 8], self.reals[4] = with_gradient, 0.0
+        done, patterns = 0, len(self.arrays[0])
+        while done < patterns:
+            batches = max(1, int(TURN / self.seconds)) if self.seconds else 1
+            last = min(patterns, done + batches * self.rows)
+            self.job[0, 4:6] = done, last
+            count, started = self.pace.count(), time.perf_counter()
+            pool.run(self.loop, self.job, self.reals, count, self)
+            self.seconds = (time.perf_counter() - started) / -(-(last - done) // self.rows)
+            self.pace.took(count, self.seconds)
+            done = last
         return float(self.reals[4])
 
 
 def _whole(state: State, source: Source, with_gradient: bool) -> float:
-    if not isinstance(source, Patterns):
+    if not isinstance(source, Patterns) or isinstance(source.inputs, Centred):
         return sum(_Whole(state, *piece, source.total)(with_gradient) for piece in source.pieces())
     if id(source) not in state.prepared:  # the source is kept with it, so that its id stays its own
         loop = _Whole(state, source.inputs, source.targets, source.weights, source.total)
@@ -214,28 +272,34 @@ def _whole(state: State, source: Source, with_gradient: bool) -> float:
 
 def value_and_gradient(state: State, theta: FloatArray) -> tuple[float, FloatArray]:
     """E of the whole source and its gradient at θ."""
-    net, memory = state.net.replace(theta.astype(state.net.dtype)), state.memory
-    kept = memory.theta.copy()
-    memory.place(net.theta)
-    memory.g[:] = 0
-    E, g = _whole(state, state.source, True), memory.gathered(memory.g)
-    memory.theta[:] = kept
-    if net.l1 or net.l2:
-        with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"):
+        net, memory = state.net.replace(theta.astype(state.net.dtype)), state.memory
+        with state.lock:
+            kept = memory.theta.copy()
+            try:
+                memory.place(net.theta)
+                memory.g[:] = 0
+                E, g = _whole(state, state.source, True), memory.gathered(memory.g)
+            finally:
+                memory.theta[:] = kept
+        if net.l1 or net.l2:
             E += float(net.penalty())
             g = g + penalty_gradient(net.theta, net.l1, net.l2) * net.penalized
-    return E, g
+        return E, g
 
 
 def place(state: State, theta: FloatArray) -> None:
     """Give the state this θ."""
-    state.net = state.net.replace(np.array(theta, dtype=state.net.dtype))
-    state.memory.place(state.net.theta)
+    with state.lock:
+        with np.errstate(all="ignore"):
+            state.net = state.net.replace(np.array(theta, dtype=state.net.dtype))
+        state.memory.place(state.net.theta)
 
 
 def error(state: State, source: Source) -> float:
     """E of a whole source at the state's weights without the penalties."""
-    return _whole(state, source, False)
+    with state.lock:
+        return _whole(state, source, False)
 
 
 def jacobian(state: State) -> FloatArray:
@@ -266,33 +330,24 @@ class Predictor:
         output = net.f[net.depth]
         self._last = rows.softmax(net.dtype) if output.vector else rows.activation(output, net.dtype, False)
         self._loop = loaded("outputs", net.dtype)
-        self._lock = threading.Lock()
+        self._lock = pool.Lock()
         self._one, self._found = np.zeros(net.sizes[0], net.dtype), np.zeros(net.sizes[-1], net.dtype)
-        self._kept += [*self._job(self._one, self._found, 1)]
-        self._prepared = self._loop.prepared(*self._kept[-2:])
+        job, self._one_job = self._job(self._one[None], self._found[None])
+        self._prepared = self._loop.prepared(job, np.zeros(8))
 
-    def _job(self, inputs: FloatArray, outputs: FloatArray, patterns: int) -> tuple[Any, Any]:
+    def _job(self, inputs: FloatArray, outputs: FloatArray) -> tuple[Any, Any]:
+        """What the loop is told, and what must be kept while it runs."""
         window, job = np.zeros((1, 12), np.int64), np.zeros((2, 12), np.int64)
         window[0, :2] = inputs.ctypes.data, outputs.ctypes.data
-        job[0, :9] = [
-            self._memory.table.ctypes.data,
-            self.net.depth,
-            window.ctypes.data,
-            self._last.address,
-            0,
-            0,
-            self._memory.rows,
-            patterns,
-            self.net.f[-1].vector,
-        ]
+        job[0, :4] = self._memory.table.ctypes.data, self.net.depth, window.ctypes.data, self._last.address
+        job[0, 6:9] = self._memory.rows, len(inputs), self.net.f[-1].vector
         job[1, 7] = 1
-        self._kept.append(window)
-        return job, np.zeros(8)
+        return job, (self, window, inputs, outputs)
 
     def __call__(self, inputs: Any) -> FloatArray:
         """The outputs of one pattern or of many."""
         inputs = np.asarray(inputs)
-        if inputs.ndim == 1:
+        if inputs.shape == self._one.shape:
             with self._lock:
                 self._one[:] = inputs
                 self._prepared()
@@ -303,11 +358,13 @@ class Predictor:
         """The outputs (patterns, outputs) of checked inputs."""
         inputs = np.ascontiguousarray(inputs, dtype=self.net.dtype)
         found = np.empty((len(inputs), self.net.sizes[-1]), self.net.dtype)
-        blocks = -(-len(inputs) // BLOCK)
-        count = pool.threads_for(_multiplications(self.net) * len(inputs) / 3, min(blocks, self._memory.rows // BLOCK))
-        with self._lock:
-            pool.run(self._loop, *self._job(inputs, found, len(inputs)), count)
-            self._kept.pop()
+        rows, multiplications = _piece(self.net) * threads(), _multiplications(self.net) / 3
+        for start in range(0, len(inputs), rows):  # so that Python may look for Ctrl-C
+            one, to = inputs[start : start + rows], found[start : start + rows]
+            count = pool.threads_for(multiplications * len(one), min(-(-len(one) // BLOCK), self._memory.rows // BLOCK))
+            job, kept = self._job(one, to)
+            with self._lock:
+                pool.run(self._loop, job, np.zeros(8), count, kept)
         return found
 
 

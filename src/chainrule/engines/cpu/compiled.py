@@ -8,17 +8,15 @@ from __future__ import annotations
 import ctypes
 import functools
 import sys
-import threading
 from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import numpy as np
 
-from chainrule.engines.cpu.machine import Code, compile_source, kept
+from chainrule.engines.cpu.machine import Code, compile_source, kept, making
 
 NAME = "chainrule_loop"
-_lock = threading.Lock()
 
 
 class Loop:
@@ -51,7 +49,7 @@ class Loop:
 
 def loaded(name: str, dtype: Any) -> Loop:
     """The loop of that name for numbers of this type."""
-    with _lock:
+    with making:
         return _loop(name, np.dtype(dtype).name)
 
 

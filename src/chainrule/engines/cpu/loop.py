@@ -59,15 +59,18 @@ compiled = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=T
 
 
 @compiled
-def meet(barrier: int, threads: int) -> None:
-    """Wait until all threads are here."""
+def meet(barrier: int, threads: int) -> bool:
+    """Wait until all threads are here; false if they were called off before all had begun."""
     if threads > 1:
-        turn = arrive(barrier) // threads + 1
+        all_here = (arrive(barrier) // threads + 1) * threads
         tries = 0
-        while seen(barrier) < turn * threads:
+        while seen(barrier) < all_here:
+            if seen(barrier) < 0:
+                return False
             tries += 1
             if tries > 2000:
                 yield_processor()
+    return True
 
 
 @compiled
@@ -274,6 +277,8 @@ def epoch(like: float, size: int, job: int, reals: int, me: int) -> int:
     threads, barrier = field(job, 1, 7), field(job, 1, 8)
     total, l1, l2, clip = get_double(reals), get_double(reals + 8), get_double(reals + 16), get_double(reals + 24)
     running = get_double(reals + 32)
+    if not meet(barrier, threads):
+        return first
     for b in range(first, last):
         start = b * batch_size
         rows = min(batch_size, patterns - start)
@@ -331,17 +336,22 @@ def epoch(like: float, size: int, job: int, reals: int, me: int) -> int:
 
 @compiled
 def whole(like: float, size: int, job: int, reals: int, me: int) -> int:
-    """E of all rows of a window without the penalties, and its gradient added to g if it is asked for."""
+    """Add E of rows from first to last of a window, without the penalties, and its gradient to g if it is asked for.
+
+    The batches are always the same, so that bits do not depend on where it was interrupted.
+    """
     layers, L, window, output = field(job, 0, 0), field(job, 0, 1), field(job, 0, 2), field(job, 0, 3)
-    batch_size, patterns, with_gradient = field(job, 0, 6), field(job, 0, 7), field(job, 0, 8)
+    first, last, batch_size, with_gradient = field(job, 0, 4), field(job, 0, 5), field(job, 0, 6), field(job, 0, 8)
     threads, barrier = field(job, 1, 7), field(job, 1, 8)
     total = get_double(reals)
+    if not meet(barrier, threads):
+        return first
     if with_gradient:
         turn(like, size, layers, L, me, threads)
     meet(barrier, threads)
-    E = 0.0
-    for start in range(0, patterns, batch_size):
-        rows = min(batch_size, patterns - start)
+    E = get_double(reals + 32)
+    for start in range(first, last, batch_size):
+        rows = min(batch_size, last - start)
         batch(like, size, layers, L, window, start, rows, total, output, -1.0, with_gradient, me, threads)
         meet(barrier, threads)
         E += summed(window, rows)
@@ -350,7 +360,7 @@ def whole(like: float, size: int, job: int, reals: int, me: int) -> int:
         meet(barrier, threads)
     if me == 0:
         put_double(reals + 32, E)
-    return patterns
+    return last
 
 
 @compiled

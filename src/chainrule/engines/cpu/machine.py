@@ -11,6 +11,7 @@ import hashlib
 import os
 import stat
 import tempfile
+import threading
 from collections.abc import Callable
 from functools import cache
 from importlib.metadata import version
@@ -20,6 +21,12 @@ from typing import Any
 import llvmlite.binding as llvm
 
 from chainrule.writing import write_whole
+
+making = threading.RLock()
+"""Held while code is made: compilers have locks of their own, which a child forked meanwhile would never see open."""
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=making.acquire, after_in_parent=making.release, after_in_child=making.release)
 
 
 @cache
@@ -62,7 +69,7 @@ def has_fma() -> bool:
 @cache
 def fingerprint() -> str:
     """What compiled code depends on besides its source: the processor, the compiler and this engine."""
-    parts = [version("llvmlite"), llvm.get_process_triple(), llvm.get_host_cpu_name(), _features()]
+    parts = [version("llvmlite"), version("numba"), llvm.get_process_triple(), llvm.get_host_cpu_name(), _features()]
     parts += [str(vector_bytes()), str(has_fma())]
     parts += [path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py"))]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
@@ -101,7 +108,8 @@ class Code:
 
 def code(source: str) -> Code:
     """The machine code of LLVM source: from the folder if it is there and whole, else compiled."""
-    return Code(kept(source, lambda: compile_source(source)))
+    with making:
+        return Code(kept(source, lambda: compile_source(source)))
 
 
 def kept(name: str, make: Callable[[], bytes]) -> bytes:

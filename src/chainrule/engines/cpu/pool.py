@@ -8,14 +8,13 @@ from __future__ import annotations
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 
 from chainrule.engines import threads
-
-_lock = threading.Lock()
-_pool: list[ThreadPoolExecutor] = []
 
 WORTH = 4e6
 """Multiplications of a batch from which a second thread pays, and again for each further one."""
@@ -51,19 +50,71 @@ class Pace:
         self._took[count] = seconds if before < 0 else (before + seconds) / 2
 
 
-def run(loop: Any, job: Any, reals: Any, count: int) -> int:
-    """The loop on all threads at once; what the first of them returns."""
+class Lock:
+    """A lock that a forked child finds open: the thread that held it is not there."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        _locks.add(self)
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, raised: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self._lock.release()
+
+    def open(self) -> None:
+        """As if it were new."""
+        self._lock = threading.Lock()
+
+
+_locks: WeakSet[Lock] = WeakSet()
+_lock = Lock()
+_pool: list[ThreadPoolExecutor] = []
+
+CALLED_OFF = -(2**62)
+"""What a barrier holds when the threads that wait at it need not wait for the others any more."""
+
+
+def run(loop: Any, job: Any, reals: Any, count: int, keep: Any) -> int:
+    """The loop on so many threads at once; what the first of them returns. Its memory is kept as long as any runs."""
+    if count > 1:
+        with _lock:  # one at a time: threads that wait for each other must all be running
+            found = _together(loop, job.copy(), reals, count, keep)
+        if found is not None:
+            return found
+    job[1, 7] = 1
+    return int(loop(job, reals, 0))
+
+
+def _together(loop: Any, job: Any, reals: Any, count: int, keep: Any) -> int | None:
+    """The same; None if the system gives no more threads. Ctrl-C may come at any point outside of the loop."""
     barrier = np.zeros(1, np.int64)
     job[1, 7:9] = count, barrier.ctypes.data
-    if count == 1:
-        return int(loop(job, reals, 0))
-    with _lock:  # one at a time: threads that wait for each other must all be running
+    others, begun = [], False
+    try:
         pool = _threads(count)
-        others = [pool.submit(loop, job, reals, me) for me in range(1, count)]
+        for me in range(1, count):
+            others.append(pool.submit(_part, loop, job, reals, me, (keep, barrier)))
+        begun = True
         found = int(loop(job, reals, 0))
-        for other in others:
-            other.result()
+    except RuntimeError:
+        if begun:
+            raise
+        barrier[0] = CALLED_OFF
+        return None
+    except BaseException:
+        barrier[0] = CALLED_OFF
+        raise
+    for other in others:
+        other.result()
     return found
+
+
+def _part(loop: Any, job: Any, reals: Any, me: int, _keep: Any) -> None:
+    loop(job, reals, me)
 
 
 def _threads(count: int) -> ThreadPoolExecutor:
@@ -76,9 +127,9 @@ def _threads(count: int) -> ThreadPoolExecutor:
 
 def _forget() -> None:
     """In a forked child: its parent's threads are not here."""
-    global _lock  # noqa: PLW0603  the lock may be held by a thread that is not here
-    _lock = threading.Lock()
     _pool.clear()
+    for lock in _locks:
+        lock.open()
 
 
 if hasattr(os, "register_at_fork"):
