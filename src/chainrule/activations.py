@@ -238,7 +238,8 @@ def softplus(x: Array, p: Primitives) -> Array:
 
 def _sech_squared(x: Array, p: Primitives) -> Array:
     z = p.exp(-2 * p.abs(x))
-    return 4 * z / ((1 + z) * (1 + z))
+    s = 1 / (1 + z)
+    return 4 * z * s * s
 
 
 def _exp_of_square(x: Array, c: float, p: Primitives) -> Array:

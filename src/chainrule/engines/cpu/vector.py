@@ -131,7 +131,7 @@ class Emitter:
         """a / b; where b is known to be of usual size, by its reciprocal, which is refined (2 to 3 times faster)."""
         least, most = sorted((abs(b.low), abs(b.high)))
         usual = (
-            b.low * b.high > 0 and 2.0**-30 <= least and most <= 2.0**100 and max(abs(a.low), abs(a.high)) <= 2.0**100
+            b.low * b.high > 0 and least >= 2.0**-30 and most <= 2.0**100 and max(abs(a.low), abs(a.high)) <= 2.0**100
         )
         guess = self._reciprocal(b) if usual and self.fma else None
         if guess is None:
@@ -171,14 +171,31 @@ class Emitter:
             total = self.multiply_add(total, x, self.constant(c))
         return total
 
+    def _scaled(self, x: Vector, rounded: Vector, least: float) -> Vector:
+        """x times 2 to a whole power, which is not below least; one instruction where the processor has it."""
+        rounded = self.where(rounded < least, least, rounded)
+        if vector_bytes() == 64:
+            mask = ir.IntType(self.lanes)
+            name = f"llvm.x86.avx512.mask.scalef.p{'d' if self.size == 8 else 's'}.512"
+            module = self.builder.module
+            kind = ir.FunctionType(self.vector, [self.vector, self.vector, self.vector, mask, INT32])
+            function = module.globals.get(name) or ir.Function(module, kind, name)
+            usual_rounding = INT32(4)
+            given = [x.value, rounded.value, x.value, mask(-1), usual_rounding]
+            return Vector(self, self.builder.call(function, given))
+        known = self.where(rounded == rounded, rounded, 0.0)
+        k = self.builder.fptosi(known.value, self.integers)
+        half = self.builder.ashr(k, self.whole(1))  # in two steps, so that results below the normal numbers come out
+        return x * self._power_of_two(half) * self._power_of_two(self.builder.sub(k, half))
+
     def _power_of_two(self, k: Any) -> Vector:
         """2 to the k, for integers k for which that is a normal number."""
         bias, shift = (1023, 52) if self.size == 8 else (127, 23)
         bits = self.builder.shl(self.builder.add(k, self.whole(bias)), self.whole(shift))
         return Vector(self, self.builder.bitcast(bits, self.vector))
 
-    def _reduced_exponent(self, x: Vector) -> tuple[Any, Vector]:
-        """x = k log 2 + r: k as integers, and exp(r) - 1. The compiler does it once for exp and expm1 of the same x."""
+    def _reduced_exponent(self, x: Vector) -> tuple[Vector, Vector]:
+        """x = k log 2 + r: k as whole floats, and exp(r) - 1. The compiler does it once for exp and expm1 of one x."""
         low, high = (-746.0, 710.0) if self.size == 8 else (-104.0, 89.0)
         x = self.where(x < low, low, x)
         x = x if x.high <= high else self.where(x > high, high, x)
@@ -188,26 +205,20 @@ class Emitter:
         r = self.multiply_add(rounded, self.constant(-low), r)
         terms = 14 if self.size == 8 else 8
         q = self._polynomial(r, [1 / math.factorial(n) for n in range(terms - 1, 1, -1)])
-        known = self.where(rounded == rounded, rounded, 0.0)
-        k = self.builder.fptosi(known.value, self.integers)
-        return k, self.multiply_add(r * r, q, r)
+        return rounded, self.multiply_add(r * r, q, r)
 
     def exp(self, x: Any) -> Vector:
         """e to the x."""
         x = self._as(x)
         k, p = self._reduced_exponent(x)
-        half = self.builder.ashr(k, self.whole(1))
-        rest = self.builder.sub(k, half)
-        found = (p + 1.0) * self._power_of_two(half) * self._power_of_two(rest)
+        found = self._scaled(p + 1.0, k, -2000.0)
         return Vector(self, found.value, 0.0, _exp_of_bound(x.high))
 
     def expm1(self, x: Any) -> Vector:
         """e to the x, less 1."""
         x = self._as(x)
         k, p = self._reduced_exponent(x)
-        least = self.whole(-1000 if self.size == 8 else -100)  # where e to the x is 0 beside 1
-        k = self.builder.select(self.builder.icmp_signed(">", k, least), k, least)
-        half = self._power_of_two(self.builder.sub(k, self.whole(1)))
+        half = self._scaled(self.constant(0.5), k, -1000.0 if self.size == 8 else -100.0)
         found = self.multiply_add(half, p, half - 0.5) * 2.0
         return Vector(self, found.value, -1.0, _exp_of_bound(x.high) - 1.0)
 
@@ -248,8 +259,8 @@ class Emitter:
         """The hyperbolic tangent."""
         x = self._as(x)
         t = self.expm1(x.abs() * -2.0)
-        y = -t / (t + 2.0)
-        return self.where(x < 0.0, -y, self.where(x == 0.0, x, y))
+        y = t * (1.0 / (1.0 + self.exp(x.abs() * -2.0)))  # the reciprocal that f' uses too
+        return Vector(self, self.intrinsic("copysign", y.value, x.value), -1.0, 1.0)
 
     def _sine(self, x: Any, quarter: int) -> Vector:
         """The sine, or the cosine as the sine a quarter further on; far from 0 that of the C library, lane by lane."""
