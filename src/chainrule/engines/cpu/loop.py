@@ -43,6 +43,7 @@ from chainrule.engines.cpu.tiles import (
     forward_product,
     get,
     get_double,
+    move,
     put,
     put_double,
     seen,
@@ -142,12 +143,14 @@ def gradient(like: float, size: int, layers: int, L: int, rows: int, into: int, 
 
 @compiled
 def transfer(like: float, size: int, to: int, source: int, length: int) -> None:
-    """Bytes copied; a few numbers one by one, since a call takes longer."""
-    if length > 128:
-        copy(to, source, length)
-        return
-    for place in range(0, length, size):
+    """Bytes copied, a vector at a time and the rest number by number: a call of the C library's takes longer."""
+    place = 0
+    while length - place >= WIDTH:
+        move(like, to + place, source + place)
+        place += WIDTH
+    while place < length:
         put(like, to + place, get(like, source + place))
+        place += size
 
 
 @compiled

@@ -16,8 +16,11 @@ from numba.extending import intrinsic
 from chainrule.engines.cpu.machine import has_fma, vector_bytes
 from chainrule.engines.cpu.vector import INT32, INT64, POINTER, Emitter, Vector
 
-ROWS = {64: (12, 4, 1), 32: (6, 2, 1), 16: (4, 2, 1)}[vector_bytes()]
-"""Rows of the tiles, the tallest first: two vectors by so many, and what they are multiplied by, fill the registers."""
+ROWS = {64: (12, 5, 4, 1), 32: (6, 3, 2, 1), 16: (4, 3, 2, 1)}[vector_bytes()]
+"""Rows of the tiles, the tallest first: two vectors by so many, and what they are multiplied by, fill the registers.
+
+A layer of so many nodes and their bias leaves 5 rows or 9 more often than not; a tile of one row waits for its sums.
+"""
 
 FORWARD, BACKWARD, UPDATE = range(3)
 
@@ -102,27 +105,49 @@ def _tile(rows: int, vectors: int, mode: int) -> Any:
     return tile
 
 
+def _down(mode: int, vectors: int) -> Any:
+    """A panel of so many vectors, from first to rows, by the tallest tiles that fit."""
+    tall, odd, middle, _ = ROWS
+    tile_tall, tile_odd, tile_middle, tile_one = (_tile(rows, vectors, mode) for rows in ROWS)
+
+    @njit
+    def down(like, a, down_a, of_a, b, of_b, c, of_c, fp, first, rows, k):  # type: ignore[no-untyped-def]
+        r = first
+        while r < rows:
+            left = rows - r
+            if left >= tall:
+                tile_tall(like, a + r * down_a, of_a, b, of_b, 0, c + r * of_c, of_c, fp + r * of_c, k)
+                r += tall
+            elif left >= odd and left % middle:
+                tile_odd(like, a + r * down_a, of_a, b, of_b, 0, c + r * of_c, of_c, fp + r * of_c, k)
+                r += odd
+            elif left >= middle:
+                tile_middle(like, a + r * down_a, of_a, b, of_b, 0, c + r * of_c, of_c, fp + r * of_c, k)
+                r += middle
+            else:
+                tile_one(like, a + r * down_a, of_a, b, of_b, 0, c + r * of_c, of_c, fp + r * of_c, k)
+                r += 1
+
+    return down
+
+
 def _product(mode: int) -> Any:
-    """The whole product: panels of two vectors, and down each of them the tallest tiles that fit.
+    """The whole product, panel by panel of two vectors.
 
     w and its gradient are kept panel by panel, `deep` rows each, so that a panel is read from end to end (a row of w
     would lie in another page of memory each); the rows of y, e and f′ are whole.
     """
-    tall, middle, _ = ROWS
-    tall_2, middle_2, one_2 = (_tile(rows, 2, mode) for rows in ROWS)
-    tall_1, middle_1, one_1 = (_tile(rows, 1, mode) for rows in ROWS)
-    one_8 = _tile(1, 8, mode)
+    down_2, down_1, one_8 = _down(mode, 2), _down(mode, 1), _tile(1, 8, mode)
     width = vector_bytes()
 
     @njit
     def product(like, a, of_a, b, c, fp, of_row, deep, first, rows, vectors, k, size):  # type: ignore[no-untyped-def]
-        down = size if mode == UPDATE else of_a  # from row to row of A, as it is read
+        down_a = size if mode == UPDATE else of_a  # from row to row of A, as it is read
         start = 0
         if mode == FORWARD and rows - first == 1:  # eight sums at once, or each would wait for its last multiply-add
-            apart = 2 * width * deep
             while vectors - start >= 8:
                 x = start * width
-                one_8(like, a, of_a, b + x * deep, 2 * width, apart, c + x, of_row, fp, k)
+                one_8(like, a, of_a, b + x * deep, 2 * width, 2 * width * deep, c + x, of_row, fp, k)
                 start += 8
         for n in range(start, vectors, 2):
             x, of_panel = n * width, 2 * width
@@ -132,27 +157,10 @@ def _product(mode: int) -> Any:
                 at_b, of_b, at_c, of_c = b + x, of_row, c + x * deep, of_panel
             else:
                 at_b, of_b, at_c, of_c = b + x * deep, of_panel, c + x, of_row
-            r = first
             if n + 1 < vectors:
-                while rows - r >= tall:
-                    tall_2(like, a + r * down, of_a, at_b, of_b, 0, at_c + r * of_c, of_c, fp + r * of_c + x, k)
-                    r += tall
-                while rows - r >= middle:
-                    middle_2(like, a + r * down, of_a, at_b, of_b, 0, at_c + r * of_c, of_c, fp + r * of_c + x, k)
-                    r += middle
-                while rows - r >= 1:
-                    one_2(like, a + r * down, of_a, at_b, of_b, 0, at_c + r * of_c, of_c, fp + r * of_c + x, k)
-                    r += 1
+                down_2(like, a, down_a, of_a, at_b, of_b, at_c, of_c, fp + x, first, rows, k)
             else:
-                while rows - r >= tall:
-                    tall_1(like, a + r * down, of_a, at_b, of_b, 0, at_c + r * of_c, of_c, fp + r * of_c + x, k)
-                    r += tall
-                while rows - r >= middle:
-                    middle_1(like, a + r * down, of_a, at_b, of_b, 0, at_c + r * of_c, of_c, fp + r * of_c + x, k)
-                    r += middle
-                while rows - r >= 1:
-                    one_1(like, a + r * down, of_a, at_b, of_b, 0, at_c + r * of_c, of_c, fp + r * of_c + x, k)
-                    r += 1
+                down_1(like, a, down_a, of_a, at_b, of_b, at_c, of_c, fp + x, first, rows, k)
 
     return product
 
@@ -238,6 +246,18 @@ def put(typing: Any, like: Any, address: Any, value: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(like, types.int64, like), code
+
+
+@intrinsic
+def move(typing: Any, like: Any, to: Any, source: Any) -> Any:
+    """One vector copied."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        e = _emitter(builder, signature.args[0])
+        e.store(e.load(arguments[2]), arguments[1])
+        return context.get_dummy_value()
+
+    return types.void(like, types.int64, types.int64), code
 
 
 @intrinsic

@@ -173,7 +173,6 @@ class Emitter:
 
     def _scaled(self, x: Vector, rounded: Vector, least: float) -> Vector:
         """x times 2 to a whole power, which is not below least; one instruction where the processor has it."""
-        rounded = self.where(rounded < least, least, rounded)
         if vector_bytes() == 64:
             mask = ir.IntType(self.lanes)
             name = f"llvm.x86.avx512.mask.scalef.p{'d' if self.size == 8 else 's'}.512"
@@ -183,6 +182,7 @@ class Emitter:
             usual_rounding = INT32(4)
             given = [x.value, rounded.value, x.value, mask(-1), usual_rounding]
             return Vector(self, self.builder.call(function, given))
+        rounded = self.where(rounded < least, least, rounded)
         known = self.where(rounded == rounded, rounded, 0.0)
         k = self.builder.fptosi(known.value, self.integers)
         half = self.builder.ashr(k, self.whole(1))  # in two steps, so that results below the normal numbers come out
