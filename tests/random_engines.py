@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -54,12 +54,16 @@ class Case:
         return f"seed {self.seed}: {self.net!r}, {len(self.inputs)} patterns by {self.batch_size}, {rule}"
 
 
+def kind(seed: int) -> tuple[str, str, str, str]:
+    """Objective, output activation, type and rule of the case of this seed."""
+    name = USED[(seed + seed // (2 * len(PAIRS))) % len(USED)]
+    return (*PAIRS[seed % len(PAIRS)], DTYPES[seed // len(PAIRS) % 2], name)
+
+
 def random_case(seed: int, patterns: int = 150, deepest: int = 8) -> Case:
     """The case of this seed: widths 1 to 70, depth 1 to deepest, up to so many patterns."""
     random = np.random.default_rng([seed, 1])
-    goal, output = PAIRS[seed % len(PAIRS)]
-    dtype = DTYPES[seed // len(PAIRS) % 2]
-    name = USED[(seed + seed // (2 * len(PAIRS))) % len(USED)]
+    goal, output, dtype, name = kind(seed)
     depth = int(random.integers(1, deepest + 1)) if random.random() < 0.3 else int(random.integers(1, 5))
     sizes = [int(random.choice(WIDTHS)) if random.random() < 0.5 else int(random.integers(1, 71)) for _ in range(depth)]
     sizes.append(int(random.choice([1, 2, 3, 10, 17, 33])))
@@ -131,37 +135,42 @@ def _moved(case: Case, random: Any) -> Case:
     return replace(case, net=case.net.replace(theta), inputs=inputs, targets=targets.astype(case.net.dtype))
 
 
-def distances(engine: Any, case: Case) -> dict[str, float]:
-    """How far an engine is from the page, quantity by quantity, in what one ulp everywhere moves the page by.
+class Distance(NamedTuple):
+    """The largest difference, in what one ulp everywhere moves the page by, and in ulps of the largest entry."""
 
-    Of θ and its gradient, block by block: the largest difference over the largest movement plus an ulp of the largest
-    entry. Infinite where one of them is finite and the other is not.
+    moves: float
+    ulps: float
+
+
+NONE, INFINITE = Distance(0.0, 0.0), Distance(np.inf, np.inf)
+
+
+def distances(engine: Any, case: Case) -> dict[str, Distance]:
+    """How far an engine is from the page, quantity by quantity; of θ and its gradient the worst block.
+
+    Infinite where one of them is finite and the other is not. To what the page moves by, an ulp of the largest entry is
+    added.
     """
     page, other = ran(reference, case), ran(engine, case)
     moved = [ran(reference, case, np.random.default_rng([case.seed, draw])) for draw in range(DRAWS)]
+    eps = float(np.finfo(case.net.dtype).eps)
     found = {}
     for name, value in page.items():
         parts = [block.part for block in case.net.blocks] if np.ndim(value) == 1 else [...]
-        ratios = [
-            _ratio(
-                *(np.asarray(one, dtype=np.float64)[part] for one in (value, other[name])),
-                [np.asarray(one[name], dtype=np.float64)[part] for one in moved],
-                case.net.dtype,
-            )
-            for part in parts
-        ]
-        found[name] = max(ratios)
+        found[name] = NONE
+        for part in parts:
+            of = [np.asarray(run[name], dtype=np.float64)[part] for run in (page, other, *moved)]
+            found[name] = max(found[name], _distance(*of[:2], of[2:], eps))
     return found
 
 
-def _ratio(page: Any, other: Any, moved: list[Any], dtype: Any) -> float:
+def _distance(page: Any, other: Any, moved: list[Any], eps: float) -> Distance:
     if not np.array_equal(np.isfinite(page), np.isfinite(other)):
-        return np.inf
-    with np.errstate(all="ignore"):
-        ulp = np.finfo(dtype).eps * np.max(np.abs(page), initial=0.0)
-        unit = ulp + max(np.max(np.abs(one - page), initial=0.0) for one in moved)
-        off = float(np.max(np.abs(other - page), initial=0.0))
-    return off / float(unit) if off else 0.0
+        return INFINITE
+    off = float(np.max(np.abs(other - page), initial=0.0))
+    ulp = eps * float(np.max(np.abs(page), initial=0.0))
+    moves = max(float(np.max(np.abs(one - page), initial=0.0)) for one in moved)
+    return Distance(off / (ulp + moves), off / ulp) if off else NONE
 
 
 def steps(case: Case) -> Iterator[tuple[Network, Any, Any, Any, Any]]:
