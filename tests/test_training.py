@@ -954,7 +954,7 @@ REFUSED = {
     ),
     "an unknown engine": (
         {"engine": "refrence"},
-        "engine must be 'auto' or 'reference'; got 'refrence'. Did you mean 'reference'?",
+        "engine must be 'auto', 'reference' or 'cpu'; got 'refrence'. Did you mean 'reference'?",
     ),
     "no learning rate": (
         {"learning_rate": nan},

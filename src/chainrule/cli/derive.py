@@ -64,7 +64,7 @@ FORMATS = ("text", "ascii", "latex", "tex", "html", "markdown", "speech", "json"
 @click.option(
     "--paths", type=click.IntRange(1), help="So many of the largest paths of the sum, on the row or at random."
 )
-@click.option("-o", "output", type=click.Path(path_type=Path), help="File to write the derivation to.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write the derivation to.")
 @force_option
 @dialect_options
 @json_option
@@ -93,11 +93,11 @@ def command(
     as_json: bool,
     dialect: Any,
 ) -> None:
-    """Derive the gradient by a weight, a bias or an input, step by step.
+    """Derive the gradient by a weight, bias or input, step by step.
 
     \b
       chainrule derive --layers 6,8,7,5,4,3 --wrt 'w[1,7,3]' --verify
-      chainrule derive --model price.safetensors --data houses.csv --row 3 --wrt 'w[1,0,2]' --numbers
+      chainrule derive --model price.safetensors --data houses.csv --wrt area
 
     These are the numbered steps of the paper for your network, each with its reason. With --verify each line is
     evaluated, those with a pending derivative too, and those with error terms by those of back-propagation itself. Ends

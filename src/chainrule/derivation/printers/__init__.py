@@ -165,5 +165,5 @@ def _check(format: str, notation: str) -> None:
         if got not in choices:
             near = difflib.get_close_matches(str(got), choices, 1)
             advice = f"Did you mean {near[0]!r}?" if near else "Choose one of them."
-            said = ", ".join(map(repr, choices[:-1])) + f" or {choices[-1]!r}"
-            raise ValueError(f"{name} must be {said}; got {got!r}. {advice}")
+            *others, last = map(repr, choices)
+            raise ValueError(f"{name} must be {', '.join(others)} or {last}; got {got!r}. {advice}")

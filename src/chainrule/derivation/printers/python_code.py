@@ -283,7 +283,9 @@ class Arrays:
 
     def by(self, above: str, target: str) -> str:
         """Never asked for: no line with a ∂ has a matrix form."""
-        raise AssertionError("a line with a ∂ has no matrix form")
+        raise TypeError(
+            "line must have no ∂ to be written by matrices; got one with. Write it in the paper's notation."
+        )
 
     def power(self, base: str, exponent: str) -> str:
         """The transposed."""
@@ -295,7 +297,9 @@ class Arrays:
 
     def partial(self, term: str, target: str) -> str:
         """Never asked for."""
-        raise AssertionError("a line with a ∂ has no matrix form")
+        raise TypeError(
+            "line must have no ∂ to be written by matrices; got one with. Write it in the paper's notation."
+        )
 
     def brackets(self, term: str) -> str:
         """The term in brackets."""
@@ -311,7 +315,9 @@ class Arrays:
 
     def squares(self, biases: bool) -> str:
         """Never asked for."""
-        raise AssertionError("the sum of all squared weights is under a ∂")
+        raise TypeError(
+            "line must have no ∂ to be written by matrices; got squares under one. Write it in the paper's notation."
+        )
 
     def index(self, index: str) -> str:
         """An index."""

@@ -368,7 +368,7 @@ class Mask:
     __hash__ = None  # type: ignore[assignment]
 
     def __bool__(self) -> bool:
-        raise TypeError("a condition on one entry, where only p.where can choose")
+        raise TypeError("a condition must be left to p.where; got one in Python's if. Each entry has its own.")
 
     def _number(self) -> Vector:
         return self.emitter.where(self, 1.0, 0.0)
