@@ -43,9 +43,19 @@ def threads() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def alone() -> None:
-    """Say that this thread is one of several that share the work: engines called from it use no others."""
-    _thread.alone = True
+def alone(stop: threading.Event | None = None) -> None:
+    """Say that this thread is one of several that share the work: engines called from it use no others.
+
+    Once ``stop`` is set they end as by Ctrl-C, which reaches the main thread only.
+    """
+    _thread.alone, _thread.stop = True, stop
+
+
+def go_on() -> None:
+    """Engines call it as often as Python may look for Ctrl-C: a KeyboardInterrupt if this thread is to stop."""
+    stop = getattr(_thread, "stop", None)
+    if stop is not None and stop.is_set():
+        raise KeyboardInterrupt
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from typing import Any, TypeVar
 
@@ -64,7 +64,7 @@ def train_many(
     Diverged
         If a run diverges; of several that do, the first in their order.
     KeyboardInterrupt
-        On Ctrl-C, after every run has finished the epoch it is in.
+        On Ctrl-C, as soon as every run has stopped.
     """
     given: list[Mapping[str, Any]] = [{} for _ in nets] if each is None else list(each)
     if len(given) != len(nets):
@@ -87,7 +87,8 @@ def at_once(
 ) -> list[Result]:
     """The results of independent calls, in their order, several at a time; the first error in their order is raised.
 
-    On Ctrl-C ``stop`` is set, calls that have not begun are dropped, and the others are waited for.
+    On Ctrl-C ``stop`` is set, calls that have not begun are dropped, and the others are waited for: engines that run
+    compiled stop at once.
     """
     count = min(len(calls), threads or engines.threads())
     if count < 2:
@@ -96,17 +97,18 @@ def at_once(
             results.append(call())
             done()
         return results
-    with ThreadPoolExecutor(count, thread_name_prefix="chainrule-run", initializer=engines.alone) as pool:
-        futures = [pool.submit(call) for call in calls]
+    stop = threading.Event() if stop is None else stop
+    with ThreadPoolExecutor(count, "chainrule-run", initializer=engines.alone, initargs=(stop,)) as pool:
+        futures: list[Future[Result]] = []
         try:
+            futures.extend(pool.submit(call) for call in calls)
             left = set(futures)
             while left:
                 finished, left = wait(left, timeout=0.1)
                 for _ in finished:
                     done()
         except KeyboardInterrupt:
-            if stop is not None:
-                stop.set()
+            stop.set()
             for future in futures:
                 future.cancel()
             raise

@@ -16,7 +16,7 @@ import numpy as np
 
 from chainrule import backprop
 from chainrule.activations import ACTIVATIONS
-from chainrule.engines import Patterns, Source, threads
+from chainrule.engines import Patterns, Source, go_on, threads
 from chainrule.engines.cpu import pool, rows
 from chainrule.engines.cpu.compiled import loaded
 from chainrule.engines.cpu.layout import ACTIVATION, BLOCK, Memory, aligned
@@ -130,6 +130,7 @@ def epoch(state: State, window: Patterns, order: Any, learning_rates: Any) -> fl
 def _epoch(state: State, run: _Run, batches: int) -> float:
     done = 0
     while done < batches:
+        go_on()
         before = run.remembered()
         last = min(batches, done + run.batches_in(TURN))
         count, started = state.pace.count(), time.perf_counter()
@@ -250,6 +251,7 @@ class _Whole:
         self.job[0, 8], self.reals[4] = with_gradient, 0.0
         done, patterns = 0, len(self.arrays[0])
         while done < patterns:
+            go_on()
             batches = max(1, int(TURN / self.seconds)) if self.seconds else 1
             last = min(patterns, done + batches * self.rows)
             self.job[0, 4:6] = done, last
@@ -360,6 +362,7 @@ class Predictor:
         found = np.empty((len(inputs), self.net.sizes[-1]), self.net.dtype)
         rows, multiplications = _piece(self.net) * threads(), _multiplications(self.net) / 3
         for start in range(0, len(inputs), rows):  # so that Python may look for Ctrl-C
+            go_on()
             one, to = inputs[start : start + rows], found[start : start + rows]
             count = pool.threads_for(multiplications * len(one), min(-(-len(one) // BLOCK), self._memory.rows // BLOCK))
             job, kept = self._job(one, to)
