@@ -89,10 +89,10 @@ def test_load():
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("referense", "engine must be 'auto', 'reference' or 'cpu'; got 'referense'. Did you mean 'reference'?"),
-        ("gpu", "engine must be 'auto', 'reference' or 'cpu'; got 'gpu'. Did you mean 'cpu'?"),
-        (None, "engine must be 'auto', 'reference' or 'cpu'; got None. Leave it out for the fastest."),
-        (["auto"], "engine must be 'auto', 'reference' or 'cpu'; got ['auto']. Did you mean 'auto'?"),
+        ("referense", "engine must be 'auto', 'cpu' or 'reference'; got 'referense'. Did you mean 'reference'?"),
+        ("gpu", "engine must be 'auto', 'cpu' or 'reference'; got 'gpu'. Did you mean 'cpu'?"),
+        (None, "engine must be 'auto', 'cpu' or 'reference'; got None. Leave it out for the fastest."),
+        (["auto"], "engine must be 'auto', 'cpu' or 'reference'; got ['auto']. Did you mean 'auto'?"),
     ],
 )
 def test_load_refuses(name, sentence):

@@ -106,7 +106,8 @@ def command(
     from chainrule.derivation import derive
 
     if (layers is None) == (model is None):
-        raise click.UsageError("--layers or --model must be given, and not both; got it otherwise. Pass one of them.")
+        got = "neither" if layers is None else "both"
+        raise click.UsageError(f"--layers or --model must be given; got {got}. Pass one of them.")
     if model is None and data:
         raise click.UsageError("--data must go with --model, which knows its columns; got --layers. Pass a model.")
     given = {"--objective": objective, "--outputs": outputs, "--bias": bias, "--l2": l2 or None}

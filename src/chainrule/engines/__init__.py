@@ -20,7 +20,7 @@ from chainrule.notation import FloatArray
 from chainrule.objective import known_patterns
 from chainrule.sparse import Centred
 
-ENGINES = {"reference": "chainrule.engines.reference", "cpu": "chainrule.engines.cpu"}
+ENGINES = {"cpu": "chainrule.engines.cpu", "reference": "chainrule.engines.reference"}
 """Every engine by name, the fastest first."""
 
 PIECE = 4096

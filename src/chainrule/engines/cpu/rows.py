@@ -330,6 +330,9 @@ class _Number:
     __eq__, __ne__ = _operator(operator.eq), _operator(operator.ne)
     __hash__ = object.__hash__
 
+    def __bool__(self) -> bool:
+        raise TypeError("n must be left to formulas; got it in Python's if. Multiply by the condition, as Rprop does.")
+
 
 def _at(number: Any, n: Any) -> Any:
     return number.of(n) if isinstance(number, _Number) else number
