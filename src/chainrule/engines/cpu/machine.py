@@ -23,10 +23,25 @@ import llvmlite.binding as llvm
 from chainrule.writing import write_whole
 
 making = threading.RLock()
-"""Held while code is made: compilers have locks of their own, which a child forked meanwhile would never see open."""
+"""Held while code is made, one piece at a time."""
+
+_llvm = getattr(llvm.ffi.lib, "_lock", contextlib.nullcontext())
+"""llvmlite's own lock, which it holds in each call of LLVM."""
+
+
+def _before_fork() -> None:
+    """Wait for the compiler: a child forked while another thread is in it would never see its locks open."""
+    making.acquire()
+    _llvm.__enter__()
+
+
+def _after_fork() -> None:
+    _llvm.__exit__(None, None, None)
+    making.release()
+
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=making.acquire, after_in_parent=making.release, after_in_child=making.release)
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
 
 
 @cache
