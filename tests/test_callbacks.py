@@ -14,6 +14,8 @@ from chainrule import Diverged, Network, error, forward, train
 from chainrule.training.loggers import CSVLogger, JSONLLogger, TensorBoardLogger
 from chainrule.training.loop import Interrupted
 
+pytestmark = pytest.mark.usefixtures("on_the_page")
+
 RUNS = [("gradient_descent", 0.02), ("adam", 0.01), ("lbfgs", None)]
 
 

@@ -8,6 +8,8 @@ import pytest
 from chainrule import Network, error, error_terms, forward, train
 from chainrule.training.descent import RULES, Rule, rule
 
+pytestmark = pytest.mark.usefixtures("on_the_page")
+
 EPS = float(np.finfo(np.float64).eps)
 ONE_OF = f"rule must be one of {', '.join(RULES)}"
 

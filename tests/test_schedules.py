@@ -6,16 +6,12 @@ import numpy as np
 import optax
 import pytest
 
-from chainrule import Network, engines, forward, train
+from chainrule import Network, forward, train
 from chainrule.training.descent import RULES, Rule
 from chainrule.training.history import History
 from chainrule.training.schedules import SCHEDULES, Schedule, schedule
 
-
-@pytest.fixture(autouse=True)
-def on_the_page(monkeypatch):
-    """These claims are of the loop around an engine, bit for bit, so that the engine is the page itself."""
-    monkeypatch.setattr(engines, "ENGINES", {"reference": "chainrule.engines.reference"})
+pytestmark = pytest.mark.usefixtures("on_the_page")
 
 
 EPS = float(np.finfo(np.float64).eps)

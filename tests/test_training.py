@@ -21,7 +21,6 @@ from chainrule import (
     Diverged,
     Network,
     WorseThanConstant,
-    engines,
     error,
     error_terms,
     forward,
@@ -35,11 +34,7 @@ from chainrule.training.history import History
 from chainrule.training.loop import Interrupted
 from chainrule.training.progress import progress as progress_bar
 
-
-@pytest.fixture(autouse=True)
-def on_the_page(monkeypatch):
-    """These claims are of the loop around an engine, bit for bit, so that the engine is the page itself."""
-    monkeypatch.setattr(engines, "ENGINES", {"reference": "chainrule.engines.reference"})
+pytestmark = pytest.mark.usefixtures("on_the_page")
 
 
 EPS = float(np.finfo(np.float64).eps)

@@ -23,7 +23,7 @@ from chainrule.engines.cpu.layout import ACTIVATION, BLOCK, Memory, aligned
 from chainrule.network import Network, as_inputs, as_targets
 from chainrule.notation import FloatArray
 from chainrule.objective import OBJECTIVES, penalty_gradient
-from chainrule.sparse import Centred
+from chainrule.sparse import is_sparse
 
 PIECE = 1024
 """Rows taken at once where no batch says how many …"""
@@ -62,7 +62,8 @@ def why_not(net: Network, source: Any = None, rule: Any = None) -> str:
     for row in (*net.f[1:], net.objective):
         if not row.portable:
             return f"{row.name!r} is not written with the primitives"
-    if isinstance(source if hasattr(source, "dtype") else getattr(source, "inputs", None), Centred):
+    inputs = getattr(source, "inputs", source)
+    if is_sparse(inputs):
         return "its inputs are sparse"
     try:
         return _why_not_own(net, rule)
