@@ -23,7 +23,7 @@ from chainrule.engines.cpu.layout import ACTIVATION, BLOCK, Memory, aligned
 from chainrule.network import Network, as_inputs, as_targets
 from chainrule.notation import FloatArray
 from chainrule.objective import OBJECTIVES, penalty_gradient
-from chainrule.sparse import is_sparse
+from chainrule.sparse import Centred, is_sparse
 
 PIECE = 1024
 """Rows taken at once where no batch says how many …"""
