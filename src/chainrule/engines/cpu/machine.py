@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import os
 import stat
-import tempfile
 import threading
 from collections.abc import Callable
 from functools import cache
@@ -86,7 +85,10 @@ def fingerprint() -> str:
     """What compiled code depends on besides its source: the processor, the compiler and this engine."""
     parts = [version("llvmlite"), version("numba"), llvm.get_process_triple(), llvm.get_host_cpu_name(), _features()]
     parts += [str(vector_bytes()), str(has_fma())]
-    parts += [path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py"))]
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    if not sources:
+        raise FileNotFoundError("the source of the engine")
+    parts += [path.read_text(encoding="utf-8") for path in sources]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
@@ -95,17 +97,20 @@ def folder() -> Path | None:
     """Where compiled code is kept: a folder of this user alone; none if there is no place for it."""
     root = os.environ.get("CHAINRULE_CACHE") or os.environ.get("XDG_CACHE_HOME")
     try:
-        base = Path(root) if root else Path.home() / ".cache"
-        place = base / "chainrule" / fingerprint()
-        place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = place.stat()
-        owned = not hasattr(os, "getuid") or found.st_uid == os.getuid()
-        if not owned or stat.S_IMODE(found.st_mode) & 0o077:
-            return None
-        with tempfile.TemporaryFile(dir=place):
-            return place
+        above = (Path(root) if root else Path.home() / ".cache") / "chainrule"
+        place = above / fingerprint()
+        above.mkdir(mode=0o700, parents=True, exist_ok=True)
+        place.mkdir(mode=0o700, exist_ok=True)
+        return place if _protected(above, 0o022) and _protected(place, 0o077) else None
     except (OSError, RuntimeError):
         return None
+
+
+def _protected(path: Path, forbidden: int) -> bool:
+    """Whether a folder is this user's, and others may not do with it what is forbidden."""
+    found = path.stat()
+    owned = not hasattr(os, "getuid") or found.st_uid == os.getuid()
+    return owned and not stat.S_IMODE(found.st_mode) & forbidden
 
 
 class Code:
