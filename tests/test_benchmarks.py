@@ -128,7 +128,7 @@ def test_what_is_done_once_does_not_count(tmp_path: Path, monkeypatch: pytest.Mo
     }
     found = measure.contest(entries, measure.How(rounds=5, seconds=0.02, threads=2))
     # A busy machine may wake it late, not by as much as it takes to begin.
-    assert 0.008 < found["slow"].median < 0.04
+    assert 0.008 < found["slow"].median < 0.05
     assert len(found["slow"].seconds) == 5
     assert found["slow"].result == 2
     assert "cannot go on" in found["dies"].why_not
