@@ -224,6 +224,13 @@ def test_own_rule():
     assert np.allclose(trained("cpu", net, own)[0], trained("reference", net, own)[0], rtol=1e-11, atol=1e-13)
 
 
+def test_own_rule_by_a_known_name():
+    """A rule of the user's own is run as written, even if it is called gradient_descent."""
+    own = Rule("gradient_descent", lambda theta, g, slots, η, n: (theta - 2 * η * g / (1 + abs(g)), slots))
+    net = Network([3, 5, 2], seed=3)
+    assert np.allclose(trained("cpu", net, own)[0], trained("reference", net, own)[0], rtol=0, atol=1e-13)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ["adam", "rmsprop"])
 def test_rule_that_divides_by_no_gradient(name, dtype):

@@ -433,6 +433,7 @@ kinds = {
     "many at once": lambda: train_many([big] * 4, many, targets, threads=2, **LONG),
     "prediction": lambda: [cpu.predict(big, many) for _ in range(10**6)],
 }
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which whatever started this may have turned off
 many = np.tile(random.normal(size=(5_000, 64)), (20, 1))
 targets = np.tanh(many[:, :3])
 big = Network([64, 256, 256, 3], seed=1)

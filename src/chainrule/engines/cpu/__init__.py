@@ -93,7 +93,8 @@ def prepare(net: Network, source: Source, rule: Any) -> State:
     memory.table[1 : net.depth, ACTIVATION] = [one.address for one in kept]
     output = rows.output(net.f[net.depth], net.objective, net.dtype)
     factors = rule.factors(net)
-    plain = rule.name == "gradient_descent" and factors is None and rule.clip is None
+    own = rule.formula.__module__ != "chainrule.training.descent"
+    plain = rule.name == "gradient_descent" and not own and factors is None and rule.clip is None
     if factors is None and not _still(rule):
         factors = np.ones(net.n_parameters, net.dtype)  # and 0 between the rows, where the rule must not go
     spread = None if factors is None else memory.spread(factors)
@@ -124,7 +125,7 @@ def _multiplications(net: Network) -> float:
 
 def epoch(state: State, window: Patterns, order: Any, learning_rates: Any) -> float:
     """One pass over a window in this order; its part of the running E."""
-    with state.lock:
+    with state.lock.mutex:
         return _epoch(state, _Run(state, window, order, learning_rates), len(learning_rates))
 
 
@@ -277,7 +278,7 @@ def value_and_gradient(state: State, theta: FloatArray) -> tuple[float, FloatArr
     """E of the whole source and its gradient at θ."""
     with np.errstate(all="ignore"):
         net, memory = state.net.replace(theta.astype(state.net.dtype)), state.memory
-        with state.lock:
+        with state.lock.mutex:
             kept = memory.theta.copy()
             try:
                 memory.place(net.theta)
@@ -293,7 +294,7 @@ def value_and_gradient(state: State, theta: FloatArray) -> tuple[float, FloatArr
 
 def place(state: State, theta: FloatArray) -> None:
     """Give the state this θ."""
-    with state.lock:
+    with state.lock.mutex:
         with np.errstate(all="ignore"):
             state.net = state.net.replace(np.array(theta, dtype=state.net.dtype))
         state.memory.place(state.net.theta)
@@ -301,7 +302,7 @@ def place(state: State, theta: FloatArray) -> None:
 
 def error(state: State, source: Source) -> float:
     """E of a whole source at the state's weights without the penalties."""
-    with state.lock:
+    with state.lock.mutex:
         return _whole(state, source, False)
 
 
@@ -351,7 +352,7 @@ class Predictor:
         """The outputs of one pattern or of many."""
         inputs = np.asarray(inputs)
         if inputs.shape == self._one.shape:
-            with self._lock:
+            with self._lock.mutex:
                 self._one[:] = inputs
                 self._prepared()
                 return self._found.copy()
@@ -367,7 +368,7 @@ class Predictor:
             one, to = inputs[start : start + rows], found[start : start + rows]
             count = pool.threads_for(multiplications * len(one), min(-(-len(one) // BLOCK), self._memory.rows // BLOCK))
             job, kept = self._job(one, to)
-            with self._lock:
+            with self._lock.mutex:
                 pool.run(self._loop, job, np.zeros(8), count, kept)
         return found
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from types import TracebackType
 from typing import Any
 from weakref import WeakSet
 
@@ -51,23 +50,14 @@ class Pace:
 
 
 class Lock:
-    """A lock that a forked child finds open: the thread that held it is not there."""
+    """A lock that a forked child finds open: the thread that held it is not there.
+
+    It is ``mutex`` that is held, Python's own, since Ctrl-C cannot come between taking that and what follows ``with``.
+    """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self.mutex = threading.Lock()
         _locks.add(self)
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, raised: BaseException | None, at: TracebackType | None
-    ) -> None:
-        self._lock.release()
-
-    def open(self) -> None:
-        """As if it were new."""
-        self._lock = threading.Lock()
 
 
 _locks: WeakSet[Lock] = WeakSet()
@@ -81,7 +71,7 @@ CALLED_OFF = -(2**62)
 def run(loop: Any, job: Any, reals: Any, count: int, keep: Any) -> int:
     """The loop on so many threads at once; what the first of them returns. Its memory is kept as long as any runs."""
     if count > 1:
-        with _lock:  # one at a time: threads that wait for each other must all be running
+        with _lock.mutex:  # one at a time: threads that wait for each other must all be running
             found = _together(loop, job.copy(), reals, count, keep)
         if found is not None:
             return found
@@ -129,7 +119,7 @@ def _forget() -> None:
     """In a forked child: its parent's threads are not here."""
     _pool.clear()
     for lock in _locks:
-        lock.open()
+        lock.mutex = threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):
