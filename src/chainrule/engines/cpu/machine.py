@@ -87,7 +87,7 @@ def fingerprint() -> str:
     parts += [str(vector_bytes()), str(has_fma())]
     sources = sorted(Path(__file__).parent.glob("*.py"))
     if not sources:
-        raise FileNotFoundError("the source of the engine")
+        raise FileNotFoundError("source of the engine must be there to name what is kept; got none. Nothing is kept.")
     parts += [path.read_text(encoding="utf-8") for path in sources]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
