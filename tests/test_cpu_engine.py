@@ -19,7 +19,7 @@ import pytest
 
 from chainrule import Network, engines, train
 from chainrule.engines import Patterns, cpu, reference, source
-from chainrule.engines.cpu.layout import BLOCK, Memory
+from chainrule.engines.cpu.layout import BLOCK, LONG_BLOCK, STRIDE, Memory, block_of, worth_packing
 from chainrule.sparse import centred
 from chainrule.training.descent import RULES, rule
 from chainrule.training.loop import Diverged
@@ -243,6 +243,29 @@ def test_predictor():
     for wrong in (inputs[0, :1], 1.0, inputs[:, :2], inputs[None]):
         with pytest.raises(ValueError, match=r"^inputs must have shape"):
             predictor(wrong)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_wide_layers(dtype):
+    """Layers whose rows are copied for the update learn what narrow ones do, bit for bit: the outputs of one layer have
+    nothing to do with one another, so that a wide network is several narrow ones beside each other.
+    """
+    n, inputs, targets, batch = 275, 530, 516, 130
+    random = np.random.default_rng(0)
+    table = random.normal(size=(n, inputs)), random.normal(size=(n, targets))
+    wide = Network([inputs, targets], dtype=dtype, seed=1)
+    how = {"epochs": 2, "batch_size": batch, "learning_rate": 0.01, "progress": False, "warn": False, "engine": "cpu"}
+    strides = Memory(wide, batch).table[:, STRIDE]
+    assert worth_packing(batch, *strides)
+    assert block_of(wide) == LONG_BLOCK
+    learned, _ = train(wide, *table, "momentum", **how)
+    for first in range(0, targets, 43):
+        part = slice(first, first + 43)
+        narrow = Network([inputs, 43], dtype=dtype)
+        narrow.w[1], narrow.b[1] = wide.w[1][part], wide.b[1][part]
+        found, _ = train(narrow, table[0], table[1][:, part], "momentum", **how)
+        assert np.array_equal(found.w[1], learned.w[1][part])
+        assert np.array_equal(found.b[1], learned.b[1][part])
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

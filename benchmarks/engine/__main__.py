@@ -53,7 +53,10 @@ def arguments(given: list[str]) -> argparse.Namespace:
     add("--epochs", type=int, help="for fit: at most")
     add("--rounds", type=int, default=7, help="each takes the median of so many")
     add(
-        "--seconds", type=float, default=0.1, help="the least that a run takes; each round is one and one twice as long"
+        "--seconds",
+        type=float,
+        default=0.06,
+        help="the least that a run takes; a round is three of them and three twice as long",
     )
     add("--clock", choices=("wall", "processor"), default="wall", help="processor: what a contestant worked itself")
     add("--python", default=sys.executable, help="the interpreter of all contestants, where the peers are installed")

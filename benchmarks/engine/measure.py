@@ -64,7 +64,7 @@ class How:
 
     python: str = sys.executable
     rounds: int = 7
-    seconds: float = 0.1
+    seconds: float = 0.06
     threads: int = 1
     clock: str = "wall"
 

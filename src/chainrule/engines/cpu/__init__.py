@@ -19,7 +19,7 @@ from chainrule.activations import ACTIVATIONS
 from chainrule.engines import Patterns, Source, go_on, threads
 from chainrule.engines.cpu import pool, rows
 from chainrule.engines.cpu.compiled import loaded
-from chainrule.engines.cpu.layout import ACTIVATION, BLOCK, Memory, aligned
+from chainrule.engines.cpu.layout import ACTIVATION, UNIT, Memory, aligned, block_of
 from chainrule.network import Network, as_inputs, as_targets
 from chainrule.notation import FloatArray
 from chainrule.objective import OBJECTIVES, penalty_gradient
@@ -34,6 +34,9 @@ LONG = 4e9
 TURN = 0.05
 """Seconds that the loop runs before Python may look for Ctrl-C; a batch that takes longer is finished first."""
 
+STRETCH = 0.5
+"""Seconds after which the weights are looked at and remembered, to come back to should the next not be finite."""
+
 
 @dataclass
 class State:
@@ -47,6 +50,7 @@ class State:
     step: rows.Step | None
     kept: list[Any]
     slots: FloatArray
+    spare: tuple[FloatArray, FloatArray]
     factors: FloatArray | None
     pace: pool.Pace
     updates: int = 0
@@ -88,7 +92,8 @@ def _why_not_own(net: Network, rule: Any) -> str:
 
 def prepare(net: Network, source: Source, rule: Any) -> State:
     """A state with a copy of the network."""
-    memory = Memory(net, max(source.batch_size, min(_piece(net), source.patterns)))
+    count = pool.threads_for(_multiplications(net) * source.batch_size, -(-source.batch_size // UNIT))
+    memory = Memory(net, max(source.batch_size, min(_piece(net), source.patterns)), threads=count)
     kept = [rows.activation(net.f[i], net.dtype, True) for i in range(1, net.depth)]
     memory.table[1 : net.depth, ACTIVATION] = [one.address for one in kept]
     output = rows.output(net.f[net.depth], net.objective, net.dtype)
@@ -101,8 +106,8 @@ def prepare(net: Network, source: Source, rule: Any) -> State:
     step = None if plain or rule.whole else rows.step(rule, net.dtype, factors is not None)
     memory.place(net.theta)
     slots = aligned(memory.length * rule.slots, net.dtype)
-    count = pool.threads_for(_multiplications(net) * source.batch_size, -(-source.batch_size // BLOCK))
-    return State(net.copy(), source, rule, memory, output, step, kept, slots, spread, pool.Pace(count))
+    spare = np.empty_like(memory.theta), np.empty_like(slots)
+    return State(net.copy(), source, rule, memory, output, step, kept, slots, spare, spread, pool.Pace(count))
 
 
 def _still(rule: Any) -> bool:
@@ -115,7 +120,7 @@ def _still(rule: Any) -> bool:
 
 def _piece(net: Network) -> int:
     """Rows taken at once where no batch says how many: a number that depends on nothing but the sizes."""
-    return min(PIECE, max(1, int(LONG / _multiplications(net) / BLOCK)) * BLOCK)
+    return min(PIECE, max(1, int(LONG / _multiplications(net) / UNIT)) * UNIT)
 
 
 def _multiplications(net: Network) -> float:
@@ -132,25 +137,37 @@ def epoch(state: State, window: Patterns, order: Any, learning_rates: Any) -> fl
 def _epoch(state: State, run: _Run, batches: int) -> float:
     done = 0
     while done < batches:
-        go_on()
-        before = run.remembered()
-        last = min(batches, done + run.batches_in(TURN))
-        count, started = state.pace.count(), time.perf_counter()
-        reached = run.run(done, last, count)
-        state.seconds = (time.perf_counter() - started) / (last - done)
-        state.pace.took(count, state.seconds)
-        finite = reached == last and run.finite()
-        if not finite:
-            run.restore(before)
-            for b in range(done, last):  # again, one by one, to the last that is finite
-                one = run.remembered()
-                if run.run(b, b + 1) == b or not run.finite():
-                    run.restore(one)
-                    state.updates += b
-                    return float("nan")
-        done = last
-    state.updates += batches
+        run.remember()
+        start, began, finite = done, time.perf_counter(), True
+        while finite and done < batches and time.perf_counter() - began < STRETCH:
+            go_on()
+            last = min(batches, done + run.batches_in(TURN))
+            count, started = state.pace.count(), time.perf_counter()
+            finite = run.run(done, last, count) == last
+            state.seconds = (time.perf_counter() - started) / (last - done)
+            state.pace.took(count, state.seconds)
+            done = last
+        if not finite or not run.finite():
+            run.restore()
+            state.updates += _last_finite(run, start, done) - start
+            return float("nan")
+        state.updates += done - start
     return float(run.reals[4])
+
+
+def _last_finite(run: _Run, first: int, last: int) -> int:
+    """Run the batches again up to the first whose E or whose update is not finite; its number."""
+    step = last - first
+    while step:
+        go_on()
+        run.remember()
+        end = min(last, first + step)
+        if run.run(first, end) == end and run.finite():
+            first = end
+        else:
+            run.restore()
+            step //= 2
+    return first
 
 
 class _Run:
@@ -171,13 +188,8 @@ class _Run:
         n = np.arange(state.updates + 1, state.updates + 1 + len(self.rates))
         self.numbers = None if state.step is None else state.step.values(n, net.dtype)
         self.window = np.zeros((1, 12), np.int64)
-        self.window[0, :7] = [
-            *(array.ctypes.data for array in self.arrays),
-            self.order.ctypes.data,
-            memory.t.ctypes.data,
-            memory.shares.ctypes.data,
-            memory.errors.ctypes.data,
-        ]
+        self.window[0, :3] = [array.ctypes.data for array in self.arrays]
+        self.window[0, 3:9] = [self.order.ctypes.data, *memory.rooms]
         self.job = np.zeros((2, 12), np.int64)
         self.job[0] = [
             memory.table.ctypes.data,
@@ -202,6 +214,7 @@ class _Run:
             net.penalize_bias,
             window.patterns,
         ]
+        self.job[1, 9] = block_of(net)
         self.reals = np.array([window.total, net.l1, net.l2, state.rule.clip or 0.0, 0.0, 0.0, 0.0, 0.0])
 
     def batches_in(self, seconds: float) -> int:
@@ -212,14 +225,18 @@ class _Run:
         self.job[0, 4:6] = first, last
         return pool.run(self.loop, self.job, self.reals, count, self)
 
-    def remembered(self) -> tuple[FloatArray, FloatArray, float]:
+    def remember(self) -> None:
+        """Keep the weights, the rule's memory and E for :meth:`restore`, in the place of those kept before."""
         state = self.state
-        return state.memory.theta.copy(), state.slots.copy(), float(self.reals[4])
+        state.spare[0][:], state.spare[1][:], self.kept_E = state.memory.theta, state.slots, float(self.reals[4])
 
-    def restore(self, before: tuple[FloatArray, FloatArray, float]) -> None:
-        self.state.memory.theta[:], self.state.slots[:], self.reals[4] = before
+    def restore(self) -> None:
+        """Take back what was kept."""
+        self.state.memory.theta[:], self.state.slots[:] = self.state.spare
+        self.reals[4] = self.kept_E
 
     def finite(self) -> bool:
+        """Whether all weights and all that the rule remembers are."""
         return bool(np.isfinite(self.state.memory.theta).all() and np.isfinite(self.state.slots).all())
 
 
@@ -244,9 +261,9 @@ class _Whole:
         self.reals = np.zeros(8)
         self.reals[0] = total
         self.window[0, :3] = [one.ctypes.data for one in self.arrays]
-        self.window[0, 4:7] = [one.ctypes.data for one in (memory.t, memory.shares, memory.errors)]
+        self.window[0, 4:9] = memory.rooms
         self.job[0, :4] = memory.table.ctypes.data, net.depth, self.window.ctypes.data, state.output.address
-        self.job[0, 6] = self.rows
+        self.job[0, 6], self.job[1, 9] = self.rows, block_of(net)
 
     def __call__(self, with_gradient: bool) -> float:
         """E without the penalties; its gradient is added to memory.g if it is asked for."""
@@ -327,7 +344,7 @@ class Predictor:
 
     def __init__(self, net: Network) -> None:
         self.net = net
-        self._memory = Memory(net, BLOCK * threads(), training=False)
+        self._memory = Memory(net, block_of(net) * threads(), training=False)
         self._memory.place(net.theta)
         self._kept: list[Any] = [rows.activation(net.f[i], net.dtype, False) for i in range(1, net.depth)]
         self._memory.table[1 : net.depth, ACTIVATION] = [one.address for one in self._kept]
@@ -345,7 +362,7 @@ class Predictor:
         window[0, :2] = inputs.ctypes.data, outputs.ctypes.data
         job[0, :4] = self._memory.table.ctypes.data, self.net.depth, window.ctypes.data, self._last.address
         job[0, 6:9] = self._memory.rows, len(inputs), self.net.f[-1].vector
-        job[1, 7] = 1
+        job[1, 7], job[1, 9] = 1, block_of(self.net)
         return job, (self, window, inputs, outputs)
 
     def __call__(self, inputs: Any) -> FloatArray:
@@ -363,10 +380,11 @@ class Predictor:
         inputs = np.ascontiguousarray(inputs, dtype=self.net.dtype)
         found = np.empty((len(inputs), self.net.sizes[-1]), self.net.dtype)
         rows, multiplications = _piece(self.net) * threads(), _multiplications(self.net) / 3
+        block = block_of(self.net)
         for start in range(0, len(inputs), rows):  # so that Python may look for Ctrl-C
             go_on()
             one, to = inputs[start : start + rows], found[start : start + rows]
-            count = pool.threads_for(multiplications * len(one), min(-(-len(one) // BLOCK), self._memory.rows // BLOCK))
+            count = pool.threads_for(multiplications * len(one), min(-(-len(one) // block), self._memory.rows // block))
             job, kept = self._job(one, to)
             with self._lock.mutex:
                 pool.run(self._loop, job, np.zeros(8), count, kept)

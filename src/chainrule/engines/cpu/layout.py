@@ -21,17 +21,40 @@ NODES, VECTORS, STRIDE, INPUTS, W, G, Y, SLOPE, E_TERM, BACK, ACTIVATION, ONES =
 more with a bias); addresses of w, its gradient, y, f′, e, and w for the way back; of the activation; whether the layer
 above has biases."""
 
-BLOCK = 48
-"""Rows that go forward and back together: a multiple of the rows of every tile, so that bits do not depend on it."""
+ROWS = {64: (12, 5, 4, 1), 32: (6, 3, 2, 1), 16: (4, 3, 2, 1)}[vector_bytes()]
+"""Rows of the tiles, the tallest first: two vectors by so many, and what they are multiplied by, fill the registers.
+
+A layer of so many nodes and their bias leaves 5 rows or 9 more often than not; a tile of one row waits for its sums.
+"""
+
+UNIT = 12
+"""Rows with one sum of E, which one thread has: a multiple of the rows of every tile, so that bits depend on neither."""
+
+BLOCK, LONG_BLOCK, CACHE = 4 * UNIT, 22 * UNIT, 2**20
+"""Rows that go forward and back together, so that y, f' and e stay near; more of them where θ takes more than so many
+bytes and would have to be brought near again for each block."""
+
+
+def block_of(net: Network) -> int:
+    """Rows that go forward and back together."""
+    return BLOCK if net.n_parameters * net.dtype.itemsize <= CACHE else LONG_BLOCK
+
 
 FAR = 512
 """Bytes of a row from which a power of two is avoided."""
 
 
-class Memory:
-    """The numbers of a network, and room for batches of up to so many rows, in one piece of memory."""
+WIDE, LARGE = 2048, 3 * 2**17
+"""Bytes of rows of y and e from which, if a batch of both takes so many, they are copied for the update (measured)."""
 
-    def __init__(self, net: Network, rows: int, training: bool = True) -> None:
+
+class Memory:
+    """The numbers of a network, and room for batches of up to so many rows, in one piece of memory.
+
+    Those who share the rest have a panel of e each.
+    """
+
+    def __init__(self, net: Network, rows: int, training: bool = True, threads: int = 1) -> None:
         self.dtype, self.net, self.rows = net.dtype, net, rows
         size, L = net.dtype.itemsize, net.depth
         self.lanes = vector_bytes() // size
@@ -50,7 +73,12 @@ class Memory:
         self.length = int(self.starts[-1])
         room = {"theta": self.length, "g": self.length if training else 0, "shares": rows * size}
         room["t"] = rows * int(self.table[L, STRIDE]) if training else 0
-        room["errors"] = 8 * -(-rows // BLOCK)
+        room["errors"] = 8 * -(-rows // UNIT)
+        strides = self.table[:, STRIDE]
+        packed = [i for i in range(1, L + 1) if training and worth_packing(rows, strides[i - 1], strides[i])]
+        room["pack_y"] = rows * max((int(self.table[i, INPUTS]) for i in packed), default=0) * size
+        room["pack_y"] += threads * vector_bytes()  # each of them writes a vector further than its part
+        room["pack_e"] = threads * rows * 2 * vector_bytes() if packed else 0
         for i in range(L + 1):
             of_rows = rows * int(self.table[i, STRIDE])
             room[f"y{i}"] = of_rows
@@ -66,8 +94,8 @@ class Memory:
         def part(name: str, dtype: Any) -> Any:
             return self._arena[places[name] : places[name] + room[name]].view(dtype)
 
-        self.theta, self.g, self.t = (part(name, self.dtype) for name in ("theta", "g", "t"))
-        self.shares, self.errors = part("shares", self.dtype), part("errors", np.float64)
+        self.theta, self.g = part("theta", self.dtype), part("g", self.dtype)
+        self.rooms = [base + places[name] for name in ("t", "shares", "errors", "pack_y", "pack_e")]
         for i in range(L + 1):
             columns = {Y: f"y{i}", SLOPE: f"slope{i}", E_TERM: f"e{i}", BACK: f"back{i}"}
             for column, name in columns.items():
@@ -78,7 +106,7 @@ class Memory:
         self.table[L, E_TERM] = self.table[L, Y]  # e takes the place of x
         if self.table[0, ONES]:
             part("y0", self.dtype).reshape(rows, -1)[:, net.sizes[0]] = 1
-        self.t[:] = np.nan
+        part("t", self.dtype)[:] = np.nan
 
     @cached_property
     def order(self) -> Any:
@@ -108,6 +136,11 @@ class Memory:
     def gathered(self, flat: FloatArray) -> FloatArray:
         """What lies in this layout, as long as θ."""
         return np.asarray(flat[self.order])
+
+
+def worth_packing(rows: int, below: int, stride: int) -> bool:
+    """Whether y and e of so many rows, so many bytes from row to row, are copied for the update."""
+    return min(below, stride) >= WIDE and rows * (below + stride) >= LARGE
 
 
 def _stride(numbers: int, size: int) -> int:

@@ -16,21 +16,22 @@ from numba import njit
 from chainrule.engines.cpu.layout import (
     ACTIVATION,
     BACK,
-    BLOCK,
     E_TERM,
     INPUTS,
     NODES,
     ONES,
+    ROWS,
     SLOPE,
     STRIDE,
+    UNIT,
     VECTORS,
     G,
     W,
     Y,
+    worth_packing,
 )
 from chainrule.engines.cpu.machine import vector_bytes
 from chainrule.engines.cpu.tiles import (
-    ROWS,
     arrive,
     backward_product,
     call_activation,
@@ -44,6 +45,8 @@ from chainrule.engines.cpu.tiles import (
     get,
     get_double,
     move,
+    move_part,
+    packed_update,
     put,
     put_double,
     seen,
@@ -57,6 +60,8 @@ WIDTH, TALL = vector_bytes(), ROWS[0]
 
 compiled = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 """The loops are called by address from :mod:`chainrule.engines.cpu.compiled`, never by Python."""
+
+packed = compiled(worth_packing)
 
 
 @compiled
@@ -127,7 +132,9 @@ def turn(like: float, size: int, layers: int, L: int, me: int, threads: int) -> 
 
 
 @compiled
-def gradient(like: float, size: int, layers: int, L: int, rows: int, into: int, me: int, threads: int) -> None:
+def gradient(
+    like: float, size: int, layers: int, L: int, window: int, rows: int, into: int, me: int, threads: int
+) -> None:
     """Add sum_p e[i][p, j] * y[i-1][p, k] to w[i][k, j] or to its gradient (step 24): as e was scaled, so is the sum.
 
     A bias is the weight from the node that is always 1. Each thread has rows of w of its own, and sums over all p.
@@ -138,19 +145,22 @@ def gradient(like: float, size: int, layers: int, L: int, rows: int, into: int, 
         k, vectors = field(layers, i, INPUTS), field(layers, i, VECTORS)
         share = (k + TALL * threads - 1) // (TALL * threads) * TALL
         first, last = min(k, me * share), min(k, (me + 1) * share)
-        update_product(like, y_below, below, e, field(layers, i, into), 0, stride, k, first, last, vectors, rows, size)
+        to = field(layers, i, into)
+        if packed(rows, below, stride):
+            pack_y, pack_e = field(window, 0, 7) + me * WIDTH, field(window, 0, 8) + me * rows * 2 * WIDTH
+            packed_update(like, y_below, below, e, to, stride, k, first, last, vectors, rows, size, pack_y, pack_e)
+        else:
+            update_product(like, y_below, below, e, to, 0, stride, k, first, last, vectors, rows, size)
 
 
 @compiled
 def transfer(like: float, size: int, to: int, source: int, length: int) -> None:
-    """Bytes copied, a vector at a time and the rest number by number: a call of the C library's takes longer."""
-    place = 0
-    while length - place >= WIDTH:
+    """Bytes copied, a vector at a time: a call of the C library's takes longer."""
+    whole = length // WIDTH * WIDTH
+    for place in range(0, whole, WIDTH):
         move(like, to + place, source + place)
-        place += WIDTH
-    while place < length:
-        put(like, to + place, get(like, source + place))
-        place += size
+    if whole < length:
+        move_part(like, to + whole, source + whole, (length - whole) // size)
 
 
 @compiled
@@ -180,6 +190,7 @@ def batch(
     window: int,
     start: int,
     rows: int,
+    block: int,
     divisor: float,
     output: int,
     scale: float,
@@ -187,27 +198,33 @@ def batch(
     me: int,
     threads: int,
 ) -> None:
-    """All error terms of a batch, times the share of their pattern and scale; E block by block into the window."""
+    """All error terms of a batch, times the share of their pattern and scale; E unit by unit into the window.
+
+    Each thread has rows of its own. They go forward and back a block at a time, which stays in the cache.
+    """
     t, shares, errors = field(window, 0, 4), field(window, 0, 5), field(window, 0, 6)
     stride, vectors, nodes = field(layers, L, STRIDE), field(layers, L, VECTORS), field(layers, L, NODES)
-    for block in range(me, -(-rows // BLOCK), threads):  # a block at a time, which stays in the cache
-        first = block * BLOCK
-        n = min(BLOCK, rows - first)
+    mine = -(-rows // (UNIT * threads)) * UNIT
+    end = min(rows, (me + 1) * mine)
+    for first in range(me * mine, end, block):
+        n = min(block, end - first)
         gather(like, size, layers, L, window, start, first, n, divisor)
         forward(like, size, layers, L, first, n)
-        x = field(layers, L, Y) + first * stride
-        E = call_output(output, (x, t + first * stride, shares + first * size, stride, n, vectors, nodes, scale))
-        put_double(errors + 8 * block, E)
+        for unit in range(first, first + n, UNIT):
+            x, known, share = field(layers, L, Y) + unit * stride, t + unit * stride, shares + unit * size
+            few = min(UNIT, first + n - unit)
+            E = call_output(output, (x, known, share, stride, few, vectors, nodes, scale))
+            put_double(errors + 8 * (unit // UNIT), E)
         if back:
             error_terms(like, size, layers, L, first, n)
 
 
 @compiled
 def summed(window: int, rows: int) -> float:
-    """E of a batch: that of its blocks, in their order."""
+    """E of a batch: that of its units, in their order."""
     E = 0.0
-    for block in range(-(-rows // BLOCK)):
-        E += get_double(field(window, 0, 6) + 8 * block)
+    for unit in range(-(-rows // UNIT)):
+        E += get_double(field(window, 0, 6) + 8 * unit)
     return E
 
 
@@ -277,7 +294,7 @@ def epoch(like: float, size: int, job: int, reals: int, me: int) -> int:
     step, theta, g, slots = field(job, 0, 8), field(job, 0, 9), field(job, 0, 10), field(job, 0, 11)
     factors, numbers, of_numbers, rates = field(job, 1, 0), field(job, 1, 1), field(job, 1, 2), field(job, 1, 3)
     length, biases, all_patterns = field(job, 1, 4), field(job, 1, 5), field(job, 1, 6)
-    threads, barrier = field(job, 1, 7), field(job, 1, 8)
+    threads, barrier, block = field(job, 1, 7), field(job, 1, 8), field(job, 1, 9)
     total, l1, l2, clip = get_double(reals), get_double(reals + 8), get_double(reals + 16), get_double(reals + 24)
     running = get_double(reals + 32)
     if not meet(barrier, threads):
@@ -289,7 +306,7 @@ def epoch(like: float, size: int, job: int, reals: int, me: int) -> int:
         scale, divisor = -1.0 if step else float(η), total * rows / all_patterns
         turn(like, size, layers, L, me, threads)
         meet(barrier, threads)
-        batch(like, size, layers, L, window, start, rows, divisor, output, scale, True, me, threads)
+        batch(like, size, layers, L, window, start, rows, block, divisor, output, scale, True, me, threads)
         meet(barrier, threads)
         E = summed(window, rows)
         if l1 or l2:
@@ -304,13 +321,13 @@ def epoch(like: float, size: int, job: int, reals: int, me: int) -> int:
             if (l1 or l2) and me == 0:
                 add_penalty(like, size, layers, L, l1, l2, biases, W, -float(η))
             meet(barrier if l1 or l2 else 0, threads if l1 or l2 else 1)
-            gradient(like, size, layers, L, rows, W, me, threads)
+            gradient(like, size, layers, L, window, rows, W, me, threads)
         else:
             part = -(-(length // WIDTH) // threads) * WIDTH
             from_, to = min(length, me * part), min(length, (me + 1) * part)
             clear(g + from_, to - from_)
             meet(barrier, threads)
-            gradient(like, size, layers, L, rows, G, me, threads)
+            gradient(like, size, layers, L, window, rows, G, me, threads)
             meet(barrier, threads)
             if l1 or l2 or clip > 0:
                 if me == 0:
@@ -345,7 +362,7 @@ def whole(like: float, size: int, job: int, reals: int, me: int) -> int:
     """
     layers, L, window, output = field(job, 0, 0), field(job, 0, 1), field(job, 0, 2), field(job, 0, 3)
     first, last, batch_size, with_gradient = field(job, 0, 4), field(job, 0, 5), field(job, 0, 6), field(job, 0, 8)
-    threads, barrier = field(job, 1, 7), field(job, 1, 8)
+    threads, barrier, block = field(job, 1, 7), field(job, 1, 8), field(job, 1, 9)
     total = get_double(reals)
     if not meet(barrier, threads):
         return first
@@ -355,11 +372,11 @@ def whole(like: float, size: int, job: int, reals: int, me: int) -> int:
     E = get_double(reals + 32)
     for start in range(first, last, batch_size):
         rows = min(batch_size, last - start)
-        batch(like, size, layers, L, window, start, rows, total, output, -1.0, with_gradient, me, threads)
+        batch(like, size, layers, L, window, start, rows, block, total, output, -1.0, with_gradient, me, threads)
         meet(barrier, threads)
         E += summed(window, rows)
         if with_gradient:
-            gradient(like, size, layers, L, rows, G, me, threads)
+            gradient(like, size, layers, L, window, rows, G, me, threads)
         meet(barrier, threads)
     if me == 0:
         put_double(reals + 32, E)
@@ -370,17 +387,16 @@ def whole(like: float, size: int, job: int, reals: int, me: int) -> int:
 def outputs(like: float, size: int, job: int, reals: int, me: int) -> int:
     """y of the last layer for all rows of a window."""
     layers, L, window, last = field(job, 0, 0), field(job, 0, 1), field(job, 0, 2), field(job, 0, 3)
-    patterns, softmax, threads = field(job, 0, 7), field(job, 0, 8), field(job, 1, 7)
+    patterns, softmax, threads, block = field(job, 0, 7), field(job, 0, 8), field(job, 1, 7), field(job, 1, 9)
     inputs, to = field(window, 0, 0), field(window, 0, 1)
     n_0, n_L = field(layers, 0, NODES) * size, field(layers, L, NODES) * size
     stride_0, stride, vectors = field(layers, 0, STRIDE), field(layers, L, STRIDE), field(layers, L, VECTORS)
-    y_0, x = field(layers, 0, Y) + me * BLOCK * stride_0, field(layers, L, Y) + me * BLOCK * stride
-    for block in range(me, -(-patterns // BLOCK), threads):
-        start = block * BLOCK
-        rows = min(BLOCK, patterns - start)
+    y_0, x = field(layers, 0, Y) + me * block * stride_0, field(layers, L, Y) + me * block * stride
+    for start in range(me * block, patterns, threads * block):
+        rows = min(block, patterns - start)
         for p in range(rows):
             copy(y_0 + p * stride_0, inputs + (start + p) * n_0, n_0)
-        forward(like, size, layers, L, me * BLOCK, rows)
+        forward(like, size, layers, L, me * block, rows)
         if softmax:
             call_softmax(last, (x, 0, stride, rows, vectors, field(layers, L, NODES)))
         else:

@@ -13,16 +13,11 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
+from chainrule.engines.cpu.layout import ROWS
 from chainrule.engines.cpu.machine import has_fma, vector_bytes
-from chainrule.engines.cpu.vector import INT32, INT64, POINTER, Emitter, Vector
+from chainrule.engines.cpu.vector import BOOL, INT32, INT64, POINTER, Emitter, Vector
 
-ROWS = {64: (12, 5, 4, 1), 32: (6, 3, 2, 1), 16: (4, 3, 2, 1)}[vector_bytes()]
-"""Rows of the tiles, the tallest first: two vectors by so many, and what they are multiplied by, fill the registers.
-
-A layer of so many nodes and their bias leaves 5 rows or 9 more often than not; a tile of one row waits for its sums.
-"""
-
-FORWARD, BACKWARD, UPDATE = range(3)
+FORWARD, BACKWARD, UPDATE, FAR_UPDATE = range(4)
 
 FIELDS = 12
 """Columns of the table of layers; :mod:`chainrule.engines.cpu.loop` names them."""
@@ -51,24 +46,32 @@ def _tile(rows: int, vectors: int, mode: int) -> Any:
         of_c: Any,
         fp: Any,
         k: Any,
+        soon: Any,
+        of_soon: Any,
     ) -> Any:
         """Addresses of the first numbers, and the bytes from row to row; k numbers are summed.
+
+        Meanwhile memory that is needed soon is brought near.
 
         More than two vectors of B lie in several panels, so many bytes apart.
         """
 
         def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            _, a, of_a, b, of_b, apart, c, of_c, fp, k = arguments
+            _, a, of_a, b, of_b, apart, c, of_c, fp, k, soon, of_soon = arguments
             e = _emitter(builder, signature.args[0])
             width = vector_bytes()
             places = [builder.add(c, builder.mul(of_c, INT64(r))) for r in range(rows)]
             start = [e.constant(0.0).value] * (rows * vectors)
+            if mode == FAR_UPDATE:  # what the sums are added to is on its way meanwhile
+                for place in places:
+                    for n in range(vectors):
+                        e.prefetch(place, n * width)
             before = builder.block
             loop, done = (builder.append_basic_block(name) for name in ("k", "done"))
             builder.branch(loop)
             builder.position_at_end(loop)
-            left, at_a, at_b = (builder.phi(INT64) for _ in range(3))
-            for phi, value in ((left, k), (at_a, a), (at_b, b)):
+            left, at_a, at_b, ahead = (builder.phi(INT64) for _ in range(4))
+            for phi, value in ((left, k), (at_a, a), (at_b, b), (ahead, soon)):
                 phi.add_incoming(value, before)
             sums = [builder.phi(e.vector) for _ in start]
             for phi, value in zip(sums, start, strict=True):
@@ -79,14 +82,17 @@ def _tile(rows: int, vectors: int, mode: int) -> Any:
             of_row = [e.load(panels[n // 2], n % 2 * width) for n in range(vectors)]
             new = []
             for r in range(rows):
-                if mode == UPDATE:
+                if mode >= UPDATE:
                     one = e.splat(e.scalar(at_a, r * e.size))
                 else:
                     one = e.splat(e.scalar(builder.add(at_a, builder.mul(of_a, INT64(r)))))
                 new += [e.multiply_add(one, of_row[n], Vector(e, sums[r * vectors + n])).value for n in range(vectors)]
-            step = of_a if mode == UPDATE else INT64(e.size)
+            step = of_a if mode >= UPDATE else INT64(e.size)
             following = [builder.sub(left, INT64(1)), builder.add(at_a, step), builder.add(at_b, of_b)]
-            for phi, value in zip([left, at_a, at_b, *sums], [*following, *new], strict=True):
+            following.append(builder.add(ahead, of_soon))
+            if mode < UPDATE and rows == ROWS[0]:
+                e.prefetch(ahead)
+            for phi, value in zip([left, at_a, at_b, ahead, *sums], [*following, *new], strict=True):
                 phi.add_incoming(value, loop)
             builder.cbranch(builder.icmp_signed(">", following[0], INT64(0)), loop, done)
             builder.position_at_end(done)
@@ -95,12 +101,12 @@ def _tile(rows: int, vectors: int, mode: int) -> Any:
                     value = Vector(e, new[r * vectors + n])
                     if mode == BACKWARD:
                         value = value * e.load(builder.add(fp, builder.mul(of_c, INT64(r))), n * width)
-                    elif mode == UPDATE:  # the sum first: patterns of a large batch, one by one, would be lost in w
+                    elif mode >= UPDATE:  # the sum first: patterns of a large batch, one by one, would be lost in w
                         value = e.load(places[r], n * width) + value
                     e.store(value, places[r], n * width)
             return context.get_dummy_value()
 
-        return types.void(like, *[types.int64] * 9), code
+        return types.void(like, *[types.int64] * 11), code
 
     return tile
 
@@ -113,19 +119,21 @@ def _down(mode: int, vectors: int) -> Any:
     @njit
     def down(like, a, down_a, of_a, b, of_b, c, of_c, fp, first, rows, k):  # type: ignore[no-untyped-def]
         r = first
+        of_soon = of_b * tall // max(tall, rows - first)
         while r < rows:
             left = rows - r
+            soon = b + k * of_b + (r - first) // tall * k * of_soon
             if left >= tall:
-                tile_tall(like, a + r * down_a, of_a, b, of_b, 0, c + r * of_c, of_c, fp + r * of_c, k)
+                tile_tall(like, a + r * down_a, of_a, b, of_b, 0, c + r * of_c, of_c, fp + r * of_c, k, soon, of_soon)
                 r += tall
             elif left >= odd and left % middle:
-                tile_odd(like, a + r * down_a, of_a, b, of_b, 0, c + r * of_c, of_c, fp + r * of_c, k)
+                tile_odd(like, a + r * down_a, of_a, b, of_b, 0, c + r * of_c, of_c, fp + r * of_c, k, soon, of_soon)
                 r += odd
             elif left >= middle:
-                tile_middle(like, a + r * down_a, of_a, b, of_b, 0, c + r * of_c, of_c, fp + r * of_c, k)
+                tile_middle(like, a + r * down_a, of_a, b, of_b, 0, c + r * of_c, of_c, fp + r * of_c, k, soon, of_soon)
                 r += middle
             else:
-                tile_one(like, a + r * down_a, of_a, b, of_b, 0, c + r * of_c, of_c, fp + r * of_c, k)
+                tile_one(like, a + r * down_a, of_a, b, of_b, 0, c + r * of_c, of_c, fp + r * of_c, k, soon, of_soon)
                 r += 1
 
     return down
@@ -147,7 +155,7 @@ def _product(mode: int) -> Any:
         if mode == FORWARD and rows - first == 1:  # eight sums at once, or each would wait for its last multiply-add
             while vectors - start >= 8:
                 x = start * width
-                one_8(like, a, of_a, b + x * deep, 2 * width, 2 * width * deep, c + x, of_row, fp, k)
+                one_8(like, a, of_a, b + x * deep, 2 * width, 2 * width * deep, c + x, of_row, fp, k, 0, 0)
                 start += 8
         for n in range(start, vectors, 2):
             x, of_panel = n * width, 2 * width
@@ -166,6 +174,41 @@ def _product(mode: int) -> Any:
 
 
 forward_product, backward_product, update_product = (_product(mode) for mode in (FORWARD, BACKWARD, UPDATE))
+
+
+def _packed_update() -> Any:
+    """The update with y and e copied to where they are read from end to end.
+
+    Rows of wide layers lie pages apart: of y a tile needs a few numbers in each, again for each panel.
+    """
+    down_2, down_1, tall = _down(FAR_UPDATE, 2), _down(FAR_UPDATE, 1), ROWS[0]
+    width = vector_bytes()
+
+    @njit
+    def product(like, a, of_a, b, c, of_row, deep, first, rows, vectors, k, size, pack_a, pack_b):  # type: ignore[no-untyped-def]
+        group = tall * size
+        whole = first + (rows - first) // tall * tall
+        for r in range(first, whole, tall):
+            for p in range(k):  # whole vectors: what is too much is written over by the next
+                for place in range(0, group, width):
+                    move(like, pack_a + (r * k + p * tall) * size + place, a + p * of_a + r * size + place)
+        for n in range(0, vectors, 2):
+            of_panel = min(2, vectors - n) * width
+            for p in range(k):
+                for place in range(0, of_panel, width):
+                    move(like, pack_b + p * of_panel + place, b + n * width + p * of_row + place)
+            at_c = c + n * width * deep
+            if n + 1 < vectors:
+                down_2(like, pack_a, k * size, group, pack_b, of_panel, at_c, of_panel, 0, first, whole, k)
+                down_2(like, a, size, of_a, pack_b, of_panel, at_c, of_panel, 0, whole, rows, k)
+            else:
+                down_1(like, pack_a, k * size, group, pack_b, of_panel, at_c, of_panel, 0, first, whole, k)
+                down_1(like, a, size, of_a, pack_b, of_panel, at_c, of_panel, 0, whole, rows, k)
+
+    return product
+
+
+packed_update = _packed_update()
 
 
 @intrinsic
@@ -258,6 +301,28 @@ def move(typing: Any, like: Any, to: Any, source: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(like, types.int64, types.int64), code
+
+
+@intrinsic
+def move_part(typing: Any, like: Any, to: Any, source: Any, count: Any) -> Any:
+    """The first so many numbers of a vector copied; all of it is written, so that it can be read again at once."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        _, to, source, count = arguments
+        e = _emitter(builder, signature.args[0])
+        wide, truths = ir.VectorType(INT64, e.lanes), ir.VectorType(BOOL, e.lanes)
+        first = builder.insert_element(ir.Constant(wide, ir.Undefined), count, INT32(0))
+        order = ir.Constant(ir.VectorType(INT32, e.lanes), [0] * e.lanes)
+        every = builder.shuffle_vector(first, ir.Constant(wide, ir.Undefined), order)
+        mask = builder.icmp_signed("<", ir.Constant(wide, list(range(e.lanes))), every)
+        name = f"llvm.masked.load.v{e.lanes}f{8 * e.size}.p0"
+        kind = ir.FunctionType(e.vector, [POINTER, INT32, truths, e.vector])
+        function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
+        given = [builder.inttoptr(source, POINTER), INT32(e.size), mask, e.load(to).value]
+        e.store(Vector(e, builder.call(function, given)), to)
+        return context.get_dummy_value()
+
+    return types.void(like, types.int64, types.int64, types.int64), code
 
 
 @intrinsic

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,13 @@ class Emitter:
     def store(self, vector: Vector, address: Any, offset: int = 0) -> None:
         """A vector to memory."""
         self.builder.store(vector.value, self._pointer(address, offset), align=self.size)
+
+    def prefetch(self, address: Any, offset: int = 0) -> None:
+        """Have a cache line brought near that is needed soon."""
+        name, module = "llvm.prefetch.p0", self.builder.module
+        kind = ir.FunctionType(ir.VoidType(), [POINTER, INT32, INT32, INT32])
+        function = module.globals.get(name) or ir.Function(module, kind, name)
+        self.builder.call(function, [self._pointer(address, offset), INT32(0), INT32(3), INT32(1)])
 
     def scalar(self, address: Any, offset: int = 0) -> Any:
         """One number from memory."""
@@ -137,10 +145,11 @@ class Emitter:
         if guess is None:
             return Vector(self, self.builder.fdiv(a.value, b.value))
         y = guess
-        for _ in range(2 if self.size == 8 else 1):  # 14 digits, 28, 56
+        for _ in range(2 if self.size == 8 else 1):  # 14 binary digits, 28, 56
             y = self.multiply_add(self.multiply_add(-b, y, self.constant(1.0)), y, y)
-        q = a * y
-        q = self.multiply_add(self.multiply_add(-b, q, a), y, q)
+        q = y
+        if (a.low, a.high) != (1.0, 1.0):
+            q = self.multiply_add(self.multiply_add(-b, a * y, a), y, a * y)
         corners = [x / z for x in (a.low, a.high) for z in (b.low, b.high)]
         return Vector(self, q.value, min(corners), max(corners))
 
@@ -199,27 +208,34 @@ class Emitter:
         low, high = (-746.0, 710.0) if self.size == 8 else (-104.0, 89.0)
         x = self.where(x < low, low, x)
         x = x if x.high <= high else self.where(x > high, high, x)
-        rounded = Vector(self, self.intrinsic("rint", (x * (1 / math.log(2))).value))
+        no_fraction = self.constant(1.5 * 2.0 ** (52 if self.size == 8 else 23))  # a sum with it is a whole number
+        k = self.multiply_add(x, self.constant(1 / math.log(2)), no_fraction) - no_fraction
         high, low = _LOG_2[self.size]
-        r = self.multiply_add(rounded, self.constant(-high), x)
-        r = self.multiply_add(rounded, self.constant(-low), r)
-        terms = 14 if self.size == 8 else 8
-        q = self._polynomial(r, [1 / math.factorial(n) for n in range(terms - 1, 1, -1)])
-        return rounded, self.multiply_add(r * r, q, r)
+        r = self.multiply_add(k, self.constant(-high), x)
+        r = self.multiply_add(k, self.constant(-low), r)
+        return k, self.multiply_add(r * r, self._polynomial(r, _exp_polynomial(self.size)), r)
 
     def exp(self, x: Any) -> Vector:
         """e to the x."""
         x = self._as(x)
         k, p = self._reduced_exponent(x)
-        found = self._scaled(p + 1.0, k, -2000.0)
+        if x.high <= 0:
+            power = self._scaled(self.constant(1.0), k, -2000.0)
+            found = self.multiply_add(power, p, power)
+        else:  # 2 to the k may be beyond the largest number when the result is not
+            found = self._scaled(p + 1.0, k, -2000.0)
         return Vector(self, found.value, 0.0, _exp_of_bound(x.high))
 
     def expm1(self, x: Any) -> Vector:
         """e to the x, less 1."""
         x = self._as(x)
         k, p = self._reduced_exponent(x)
-        half = self._scaled(self.constant(0.5), k, -1000.0 if self.size == 8 else -100.0)
-        found = self.multiply_add(half, p, half - 0.5) * 2.0
+        if x.high <= 0:
+            power = self._scaled(self.constant(1.0), k, -2000.0)
+            found = self.multiply_add(power, p, power - 1.0)
+        else:
+            half = self._scaled(self.constant(0.5), k, -1000.0 if self.size == 8 else -100.0)
+            found = self.multiply_add(half, p, half - 0.5) * 2.0
         return Vector(self, found.value, -1.0, _exp_of_bound(x.high) - 1.0)
 
     def log(self, x: Any) -> Vector:
@@ -316,6 +332,20 @@ class Emitter:
 def _exp_of_bound(high: float) -> float:
     """A little more than e to the high."""
     return math.exp(high) * 1.0001 if high < 700 else math.inf
+
+
+@cache
+def _exp_polynomial(size: int) -> list[float]:
+    """q of exp(r) = 1 + r + r^2 q(r) for abs(r) <= log(2)/2, highest power first.
+
+    Taylor's series; in float32 interpolated at Chebyshev's points, which takes a term less for as many digits.
+    """
+    series = [1 / math.factorial(n) for n in range(13, 1, -1)]
+    if size == 8:
+        return series
+    half = math.log(2) / 2
+    found = np.polynomial.Chebyshev.interpolate(lambda r: np.polyval(series, r), 4, domain=[-half, half])
+    return [float(c) for c in found.convert(kind=np.polynomial.Polynomial, domain=[-1, 1]).coef[::-1]]
 
 
 _LOG_2 = {8: (6.93147180369123816490e-01, 1.90821492927058770002e-10), 4: (0.693359375, -2.12194440e-4)}
@@ -422,6 +452,8 @@ class Vector:
         return self._product(self._with(other), self)
 
     def __truediv__(self, other: Any) -> Vector:
+        if hasattr(other, "vector"):  # a number made of n, which is turned over before the loop
+            return self._product(self, self._with(1.0 / other))
         return self.emitter.divide(self, self._with(other))
 
     def __rtruediv__(self, other: Any) -> Vector:
