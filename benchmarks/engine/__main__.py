@@ -56,7 +56,7 @@ def arguments(given: list[str]) -> argparse.Namespace:
         "--seconds",
         type=float,
         default=0.06,
-        help="the least that a run takes; a round is three of them and three twice as long",
+        help="the least of a run; a round is three, and three twice as long",
     )
     add("--clock", choices=("wall", "processor"), default="wall", help="processor: what a contestant worked itself")
     add("--python", default=sys.executable, help="the interpreter of all contestants, where the peers are installed")

@@ -189,7 +189,7 @@ class _Run:
         self.numbers = None if state.step is None else state.step.values(n, net.dtype)
         self.window = np.zeros((1, 12), np.int64)
         self.window[0, :3] = [array.ctypes.data for array in self.arrays]
-        self.window[0, 3:9] = [self.order.ctypes.data, *memory.rooms]
+        self.window[0, 3:10] = [self.order.ctypes.data, *memory.rooms]
         self.job = np.zeros((2, 12), np.int64)
         self.job[0] = [
             memory.table.ctypes.data,
@@ -261,7 +261,7 @@ class _Whole:
         self.reals = np.zeros(8)
         self.reals[0] = total
         self.window[0, :3] = [one.ctypes.data for one in self.arrays]
-        self.window[0, 4:9] = memory.rooms
+        self.window[0, 4:10] = memory.rooms
         self.job[0, :4] = memory.table.ctypes.data, net.depth, self.window.ctypes.data, state.output.address
         self.job[0, 6], self.job[1, 9] = self.rows, block_of(net)
 

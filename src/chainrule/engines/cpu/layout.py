@@ -7,7 +7,6 @@ by one vector more where their length would be a power of two: rows so far apart
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -28,7 +27,7 @@ A layer of so many nodes and their bias leaves 5 rows or 9 more often than not; 
 """
 
 UNIT = 12
-"""Rows with one sum of E, which one thread has: a multiple of the rows of every tile, so that bits depend on neither."""
+"""Rows with one sum of E, which are one thread's: a multiple of every tile's, so that bits depend on neither."""
 
 BLOCK, LONG_BLOCK, CACHE = 4 * UNIT, 22 * UNIT, 2**20
 """Rows that go forward and back together, so that y, f' and e stay near; more of them where θ takes more than so many
@@ -76,8 +75,10 @@ class Memory:
         room["errors"] = 8 * -(-rows // UNIT)
         strides = self.table[:, STRIDE]
         packed = [i for i in range(1, L + 1) if training and worth_packing(rows, strides[i - 1], strides[i])]
-        room["pack_y"] = rows * max((int(self.table[i, INPUTS]) for i in packed), default=0) * size
-        room["pack_y"] += threads * vector_bytes()  # each of them writes a vector further than its part
+        most = max((int(self.table[i, INPUTS]) for i in packed), default=0)  # each thread has its rows of the widest w
+        share = rows * size * -(-most // (ROWS[0] * threads)) * ROWS[0] + vector_bytes()
+        self.pack = -(-share // 64) * 64 if packed else 0
+        room["pack_y"] = threads * self.pack
         room["pack_e"] = threads * rows * 2 * vector_bytes() if packed else 0
         for i in range(L + 1):
             of_rows = rows * int(self.table[i, STRIDE])
@@ -95,7 +96,7 @@ class Memory:
             return self._arena[places[name] : places[name] + room[name]].view(dtype)
 
         self.theta, self.g = part("theta", self.dtype), part("g", self.dtype)
-        self.rooms = [base + places[name] for name in ("t", "shares", "errors", "pack_y", "pack_e")]
+        self.rooms = [*(base + places[name] for name in ("t", "shares", "errors", "pack_y", "pack_e")), self.pack]
         for i in range(L + 1):
             columns = {Y: f"y{i}", SLOPE: f"slope{i}", E_TERM: f"e{i}", BACK: f"back{i}"}
             for column, name in columns.items():
@@ -104,12 +105,12 @@ class Memory:
                 self.table[i, W] = self.theta.ctypes.data + self.starts[i - 1]
                 self.table[i, G] = self.g.ctypes.data + self.starts[i - 1] if training else 0
         self.table[L, E_TERM] = self.table[L, Y]  # e takes the place of x
+        self.order = self._order()
         if self.table[0, ONES]:
             part("y0", self.dtype).reshape(rows, -1)[:, net.sizes[0]] = 1
         part("t", self.dtype)[:] = np.nan
 
-    @cached_property
-    def order(self) -> Any:
+    def _order(self) -> Any:
         """Where each entry of θ lies in a vector of this layout."""
         size, pair = self.dtype.itemsize, 2 * self.lanes
         parts = []

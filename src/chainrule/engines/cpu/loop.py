@@ -38,7 +38,6 @@ from chainrule.engines.cpu.tiles import (
     call_output,
     call_softmax,
     call_step,
-    clear,
     copy,
     field,
     forward_product,
@@ -90,7 +89,7 @@ def forward(like: float, size: int, layers: int, L: int, first: int, rows: int) 
         stride, below = field(layers, i, STRIDE), field(layers, i - 1, STRIDE)
         y_below, x = field(layers, i - 1, Y) + first * below, field(layers, i, Y) + first * stride
         w, vectors, k = field(layers, i, W), field(layers, i, VECTORS), field(layers, i, INPUTS)
-        forward_product(like, y_below, below, w, x, 0, stride, k, 0, rows, vectors, k, size)
+        forward_product(like, y_below, below, w, x, 0, stride, k, 0, rows, vectors, k, size, True)
         if i < L:
             slope = field(layers, i, SLOPE) + first * stride
             call_activation(field(layers, i, ACTIVATION), (x, slope, stride, rows, vectors))
@@ -111,7 +110,7 @@ def error_terms(like: float, size: int, layers: int, L: int, first: int, rows: i
         back, slope = field(layers, i + 1, BACK), field(layers, i, SLOPE) + first * stride
         nodes, vectors = field(layers, i + 1, NODES), field(layers, i, VECTORS)
         deep = field(layers, i + 1, VECTORS) * (WIDTH // size)
-        backward_product(like, e_above, above, back, e, slope, stride, deep, 0, rows, vectors, nodes, size)
+        backward_product(like, e_above, above, back, e, slope, stride, deep, 0, rows, vectors, nodes, size, True)
 
 
 @compiled
@@ -133,11 +132,12 @@ def turn(like: float, size: int, layers: int, L: int, me: int, threads: int) -> 
 
 @compiled
 def gradient(
-    like: float, size: int, layers: int, L: int, window: int, rows: int, into: int, me: int, threads: int
+    like: float, size: int, layers: int, L: int, window: int, rows: int, into: int, add: bool, me: int, threads: int
 ) -> None:
-    """Add sum_p e[i][p, j] * y[i-1][p, k] to w[i][k, j] or to its gradient (step 24): as e was scaled, so is the sum.
+    """sum_p e[i][p, j] * y[i-1][p, k] into the gradient by w[i][k, j], or added to that or to w (step 24).
 
-    A bias is the weight from the node that is always 1. Each thread has rows of w of its own, and sums over all p.
+    As e was scaled, so is the sum. A bias is the weight from the node that is always 1. Each thread has rows of w of
+    its own, and sums over all p.
     """
     for i in range(1, L + 1):
         stride, below = field(layers, i, STRIDE), field(layers, i - 1, STRIDE)
@@ -147,10 +147,10 @@ def gradient(
         first, last = min(k, me * share), min(k, (me + 1) * share)
         to = field(layers, i, into)
         if packed(rows, below, stride):
-            pack_y, pack_e = field(window, 0, 7) + me * WIDTH, field(window, 0, 8) + me * rows * 2 * WIDTH
-            packed_update(like, y_below, below, e, to, stride, k, first, last, vectors, rows, size, pack_y, pack_e)
+            pack_y, pack_e = field(window, 0, 7) + me * field(window, 0, 9), field(window, 0, 8) + me * rows * 2 * WIDTH
+            packed_update(like, y_below, below, e, to, stride, k, first, last, vectors, rows, size, add, pack_y, pack_e)
         else:
-            update_product(like, y_below, below, e, to, 0, stride, k, first, last, vectors, rows, size)
+            update_product(like, y_below, below, e, to, 0, stride, k, first, last, vectors, rows, size, add)
 
 
 @compiled
@@ -321,13 +321,11 @@ def epoch(like: float, size: int, job: int, reals: int, me: int) -> int:
             if (l1 or l2) and me == 0:
                 add_penalty(like, size, layers, L, l1, l2, biases, W, -float(η))
             meet(barrier if l1 or l2 else 0, threads if l1 or l2 else 1)
-            gradient(like, size, layers, L, window, rows, W, me, threads)
+            gradient(like, size, layers, L, window, rows, W, True, me, threads)
         else:
             part = -(-(length // WIDTH) // threads) * WIDTH
             from_, to = min(length, me * part), min(length, (me + 1) * part)
-            clear(g + from_, to - from_)
-            meet(barrier, threads)
-            gradient(like, size, layers, L, window, rows, G, me, threads)
+            gradient(like, size, layers, L, window, rows, G, False, me, threads)
             meet(barrier, threads)
             if l1 or l2 or clip > 0:
                 if me == 0:
@@ -376,7 +374,7 @@ def whole(like: float, size: int, job: int, reals: int, me: int) -> int:
         meet(barrier, threads)
         E += summed(window, rows)
         if with_gradient:
-            gradient(like, size, layers, L, window, rows, G, me, threads)
+            gradient(like, size, layers, L, window, rows, G, True, me, threads)
         meet(barrier, threads)
     if me == 0:
         put_double(reals + 32, E)

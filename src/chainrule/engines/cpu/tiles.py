@@ -48,16 +48,17 @@ def _tile(rows: int, vectors: int, mode: int) -> Any:
         k: Any,
         soon: Any,
         of_soon: Any,
+        add: Any,
     ) -> Any:
         """Addresses of the first numbers, and the bytes from row to row; k numbers are summed.
 
-        Meanwhile memory that is needed soon is brought near.
+        Meanwhile memory that is needed soon is brought near. An update is added to C if add is set, else written there.
 
         More than two vectors of B lie in several panels, so many bytes apart.
         """
 
         def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            _, a, of_a, b, of_b, apart, c, of_c, fp, k, soon, of_soon = arguments
+            _, a, of_a, b, of_b, apart, c, of_c, fp, k, soon, of_soon, add = arguments
             e = _emitter(builder, signature.args[0])
             width = vector_bytes()
             places = [builder.add(c, builder.mul(of_c, INT64(r))) for r in range(rows)]
@@ -96,17 +97,19 @@ def _tile(rows: int, vectors: int, mode: int) -> Any:
                 phi.add_incoming(value, loop)
             builder.cbranch(builder.icmp_signed(">", following[0], INT64(0)), loop, done)
             builder.position_at_end(done)
+            adding = e.everywhere(builder.icmp_signed("!=", add, INT64(0)))
             for r in range(rows):
                 for n in range(vectors):
                     value = Vector(e, new[r * vectors + n])
                     if mode == BACKWARD:
                         value = value * e.load(builder.add(fp, builder.mul(of_c, INT64(r))), n * width)
                     elif mode >= UPDATE:  # the sum first: patterns of a large batch, one by one, would be lost in w
-                        value = e.load(places[r], n * width) + value
+                        before = e.load(places[r], n * width)
+                        value = e.where(adding, before, 0.0) + value
                     e.store(value, places[r], n * width)
             return context.get_dummy_value()
 
-        return types.void(like, *[types.int64] * 11), code
+        return types.void(like, *[types.int64] * 12), code
 
     return tile
 
@@ -117,23 +120,31 @@ def _down(mode: int, vectors: int) -> Any:
     tile_tall, tile_odd, tile_middle, tile_one = (_tile(rows, vectors, mode) for rows in ROWS)
 
     @njit
-    def down(like, a, down_a, of_a, b, of_b, c, of_c, fp, first, rows, k):  # type: ignore[no-untyped-def]
+    def down(like, a, down_a, of_a, b, of_b, c, of_c, fp, first, rows, k, add):  # type: ignore[no-untyped-def]
         r = first
         of_soon = of_b * tall // max(tall, rows - first)
         while r < rows:
             left = rows - r
             soon = b + k * of_b + (r - first) // tall * k * of_soon
             if left >= tall:
-                tile_tall(like, a + r * down_a, of_a, b, of_b, 0, c + r * of_c, of_c, fp + r * of_c, k, soon, of_soon)
+                tile_tall(
+                    like, a + r * down_a, of_a, b, of_b, 0, c + r * of_c, of_c, fp + r * of_c, k, soon, of_soon, add
+                )
                 r += tall
             elif left >= odd and left % middle:
-                tile_odd(like, a + r * down_a, of_a, b, of_b, 0, c + r * of_c, of_c, fp + r * of_c, k, soon, of_soon)
+                tile_odd(
+                    like, a + r * down_a, of_a, b, of_b, 0, c + r * of_c, of_c, fp + r * of_c, k, soon, of_soon, add
+                )
                 r += odd
             elif left >= middle:
-                tile_middle(like, a + r * down_a, of_a, b, of_b, 0, c + r * of_c, of_c, fp + r * of_c, k, soon, of_soon)
+                tile_middle(
+                    like, a + r * down_a, of_a, b, of_b, 0, c + r * of_c, of_c, fp + r * of_c, k, soon, of_soon, add
+                )
                 r += middle
             else:
-                tile_one(like, a + r * down_a, of_a, b, of_b, 0, c + r * of_c, of_c, fp + r * of_c, k, soon, of_soon)
+                tile_one(
+                    like, a + r * down_a, of_a, b, of_b, 0, c + r * of_c, of_c, fp + r * of_c, k, soon, of_soon, add
+                )
                 r += 1
 
     return down
@@ -149,13 +160,13 @@ def _product(mode: int) -> Any:
     width = vector_bytes()
 
     @njit
-    def product(like, a, of_a, b, c, fp, of_row, deep, first, rows, vectors, k, size):  # type: ignore[no-untyped-def]
+    def product(like, a, of_a, b, c, fp, of_row, deep, first, rows, vectors, k, size, add):  # type: ignore[no-untyped-def]
         down_a = size if mode == UPDATE else of_a  # from row to row of A, as it is read
         start = 0
         if mode == FORWARD and rows - first == 1:  # eight sums at once, or each would wait for its last multiply-add
             while vectors - start >= 8:
                 x = start * width
-                one_8(like, a, of_a, b + x * deep, 2 * width, 2 * width * deep, c + x, of_row, fp, k, 0, 0)
+                one_8(like, a, of_a, b + x * deep, 2 * width, 2 * width * deep, c + x, of_row, fp, k, 0, 0, 0)
                 start += 8
         for n in range(start, vectors, 2):
             x, of_panel = n * width, 2 * width
@@ -166,9 +177,9 @@ def _product(mode: int) -> Any:
             else:
                 at_b, of_b, at_c, of_c = b + x * deep, of_panel, c + x, of_row
             if n + 1 < vectors:
-                down_2(like, a, down_a, of_a, at_b, of_b, at_c, of_c, fp + x, first, rows, k)
+                down_2(like, a, down_a, of_a, at_b, of_b, at_c, of_c, fp + x, first, rows, k, add)
             else:
-                down_1(like, a, down_a, of_a, at_b, of_b, at_c, of_c, fp + x, first, rows, k)
+                down_1(like, a, down_a, of_a, at_b, of_b, at_c, of_c, fp + x, first, rows, k, add)
 
     return product
 
@@ -185,25 +196,26 @@ def _packed_update() -> Any:
     width = vector_bytes()
 
     @njit
-    def product(like, a, of_a, b, c, of_row, deep, first, rows, vectors, k, size, pack_a, pack_b):  # type: ignore[no-untyped-def]
+    def product(like, a, of_a, b, c, of_row, deep, first, rows, vectors, k, size, add, pack_a, pack_b):  # type: ignore[no-untyped-def]
         group = tall * size
         whole = first + (rows - first) // tall * tall
+        at_a = pack_a - first * k * size  # as if the rows before the first were there
         for r in range(first, whole, tall):
             for p in range(k):  # whole vectors: what is too much is written over by the next
                 for place in range(0, group, width):
-                    move(like, pack_a + (r * k + p * tall) * size + place, a + p * of_a + r * size + place)
+                    move(like, at_a + (r * k + p * tall) * size + place, a + p * of_a + r * size + place)
         for n in range(0, vectors, 2):
             of_panel = min(2, vectors - n) * width
             for p in range(k):
                 for place in range(0, of_panel, width):
                     move(like, pack_b + p * of_panel + place, b + n * width + p * of_row + place)
-            at_c = c + n * width * deep
+            at_c, of_c = c + n * width * deep, of_panel
             if n + 1 < vectors:
-                down_2(like, pack_a, k * size, group, pack_b, of_panel, at_c, of_panel, 0, first, whole, k)
-                down_2(like, a, size, of_a, pack_b, of_panel, at_c, of_panel, 0, whole, rows, k)
+                down_2(like, at_a, k * size, group, pack_b, of_panel, at_c, of_c, 0, first, whole, k, add)
+                down_2(like, a, size, of_a, pack_b, of_panel, at_c, of_c, 0, whole, rows, k, add)
             else:
-                down_1(like, pack_a, k * size, group, pack_b, of_panel, at_c, of_panel, 0, first, whole, k)
-                down_1(like, a, size, of_a, pack_b, of_panel, at_c, of_panel, 0, whole, rows, k)
+                down_1(like, at_a, k * size, group, pack_b, of_panel, at_c, of_c, 0, first, whole, k, add)
+                down_1(like, a, size, of_a, pack_b, of_panel, at_c, of_c, 0, whole, rows, k, add)
 
     return product
 
@@ -363,22 +375,6 @@ def copy(typing: Any, to: Any, source: Any, length: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64, types.int64), code
-
-
-@intrinsic
-def clear(typing: Any, to: Any, length: Any) -> Any:
-    """Bytes set to 0."""
-
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        to, length = arguments
-        kind = ir.FunctionType(ir.VoidType(), [POINTER, ir.IntType(8), INT64, ir.IntType(1)])
-        module = builder.module
-        name = "llvm.memset.p0.i64"
-        function = module.globals.get(name) or ir.Function(module, kind, name)
-        builder.call(function, [builder.inttoptr(to, POINTER), ir.IntType(8)(0), length, ir.IntType(1)(0)])
-        return context.get_dummy_value()
-
-    return types.void(types.int64, types.int64), code
 
 
 @intrinsic

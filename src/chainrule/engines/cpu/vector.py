@@ -71,6 +71,13 @@ class Emitter:
         lanes = ir.Constant(ir.VectorType(INT32, self.lanes), [0] * self.lanes)
         return Vector(self, self.builder.shuffle_vector(one, nothing, lanes))
 
+    def everywhere(self, truth: Any) -> Mask:
+        """One truth in all lanes."""
+        truths = ir.VectorType(BOOL, self.lanes)
+        one = self.builder.insert_element(ir.Constant(truths, ir.Undefined), truth, INT32(0))
+        lanes = ir.Constant(ir.VectorType(INT32, self.lanes), [0] * self.lanes)
+        return Mask(self, self.builder.shuffle_vector(one, ir.Constant(truths, ir.Undefined), lanes))
+
     def _pointer(self, address: Any, offset: int) -> Any:
         return self.builder.inttoptr(self.builder.add(address, INT64(offset)) if offset else address, POINTER)
 
