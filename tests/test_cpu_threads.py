@@ -246,6 +246,19 @@ def test_no_more_threads(n, on_threads, monkeypatch):
     assert np.array_equal(found.theta, expected.theta)
 
 
+@pytest.mark.parametrize("count", [2, 3, 5, 6, 7, 8])
+def test_called_off(count):
+    """Threads that come to a barrier that was called off touch nothing, however many there are."""
+    net, inputs, t = toy()
+    patterns = source(net, inputs, t, None, 100)
+    state = cpu.prepare(net, patterns, RULES["gradient_descent"])
+    run = cpu._Run(state, patterns, np.arange(300), np.full(3, 0.1))
+    barrier, theta = np.full(1, pool.CALLED_OFF), state.memory.theta.copy()
+    run.job[0, 4:6], run.job[1, 7:9] = (0, 1), (count, barrier.ctypes.data)
+    assert [run.loop(run.job, run.reals, me) for me in range(1, count)] == [0] * (count - 1)
+    assert np.array_equal(state.memory.theta, theta)
+
+
 def test_error_in_a_loop_is_not_swallowed(on_threads, monkeypatch):
     """The twin: what a loop itself raises is raised, not tried again on one thread."""
     on_threads(2)

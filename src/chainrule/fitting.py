@@ -12,6 +12,7 @@ import time
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from operator import index
 from typing import Any
 
@@ -31,6 +32,8 @@ from chainrule.tables.targets import TASKS, few_values
 from chainrule.training.descent import rule as rule_of
 from chainrule.training.history import History
 from chainrule.training.loop import Interrupted, WorseThanConstant
+from chainrule.training.many import at_once
+from chainrule.training.progress import progress as progress_bar
 
 CERTIFIED = 32
 """Patterns on which a fitted model's gradient is certified."""
@@ -180,9 +183,9 @@ def fit(
     seen, unseen = (rows, rows[:0]) if cv or not held_out else split(data.rows, held_out=held_out, seed=seed)
     _require_rows(cv, data.rows)
     folds = [] if cv is None else scores.folds(data.rows, cv, seed, data.classes)
-    judged = [_judge(data.fit(kind, into, given, **choices)[0], data, into, out) for into, out in folds]
     model, choice = data.fit(kind, seen, given, callbacks=() if refit else callbacks, **choices)
     try:
+        judged = _judge_folds(kind, data, given, folds, **choices) if folds else []
         if unseen.size:
             judged = [_judge(model, data, seen, unseen)]
         whole = refit or (bool(folds) and choice.stopping > 0)
@@ -220,6 +223,19 @@ def fit(
     if why := why or choice.history.warning:
         warnings.warn(why, WorseThanConstant, stacklevel=3)
     return model
+
+
+def _judge_folds(
+    kind: Any, data: _Data, given: Given, folds: Sequence[tuple[Array, Array]], *, progress: bool | None, **choices: Any
+) -> list[tuple[Scored, FloatArray]]:
+    """A model fitted without each fold, judged on it; as many at once as there are threads."""
+    from threadpoolctl import threadpool_limits
+
+    def judged(into: Array, out: Array) -> tuple[Scored, FloatArray]:
+        return _judge(data.fit(kind, into, given, progress=False, **choices)[0], data, into, out)
+
+    with threadpool_limits(1, "blas"), progress_bar(len(folds), progress, "folds") as report:
+        return at_once([partial(judged, *fold) for fold in folds], done=lambda: report(0.0, None, 1.0))
 
 
 def _judge(model: Any, data: _Data, seen: Array, unseen: Array) -> tuple[Scored, FloatArray]:

@@ -91,8 +91,8 @@ class Centred:
 
 def is_sparse(values: Any) -> bool:
     """Whether that is a sparse table of SciPy's or a centred one; SciPy is not loaded for the question."""
-    sparse = sys.modules.get("scipy.sparse")
-    return isinstance(values, Centred) or (sparse is not None and bool(sparse.issparse(values)))
+    issparse = getattr(sys.modules.get("scipy.sparse"), "issparse", None)  # another thread may just be loading it
+    return isinstance(values, Centred) or (issparse is not None and bool(issparse(values)))
 
 
 def centred(values: Any, dtype: np.dtype[Any]) -> Centred:

@@ -262,6 +262,7 @@ class _Run:
 
     def record(self, running: float, learning_rate: float | None, report: Report) -> bool:
         """Take an epoch into the history and keep its weights if they are the best; whether to stop."""
+        engines.go_on()
         if not np.isfinite(running):
             raise self.diverged(self.history.epochs + 1, self.source)
         net = self.engine.network(self.state)

@@ -76,7 +76,7 @@ def train_many(
     common = {"inputs": inputs, "targets": targets, **how, "progress": False, "callbacks": watching}
     runs = [partial(train, net, **{**common, **own}) for net, own in zip(nets, given, strict=True)]
     with progress_bar(len(runs), progress, "networks") as report:
-        return at_once(runs, threads, stop, lambda: report(0.0, None))
+        return at_once(runs, threads, stop, lambda: report(0.0, None, 1.0))
 
 
 def at_once(

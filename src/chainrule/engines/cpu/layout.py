@@ -1,8 +1,8 @@
 """Where the numbers of a network lie in memory while it is trained: one table of layers, one flat vector of weights.
 
 Stands between θ and the compiled loop. w[i] is turned over, (nodes of i-1, nodes of i), its biases being one row more,
-and cut into panels of two vectors, one below the other. Rows of y, e and f′ are padded with zeros to whole vectors, and
-by one vector more where their length would be a power of two: rows so far apart meet in the same place of the cache.
+and cut into panels of two vectors, one below the other. Rows of y, e and f′ are filled up to whole vectors, and by one
+vector more where their length would be a power of two: rows so far apart meet in the same place of the cache.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from chainrule.notation import FloatArray
 
 NODES, VECTORS, STRIDE, INPUTS, W, G, Y, SLOPE, E_TERM, BACK, ACTIVATION, ONES = range(12)
 """Columns of the table: nodes of the layer, vectors a row, bytes from row to row; rows of w (the nodes below, and one
-more with a bias); addresses of w, its gradient, y, f′, e, and w for the way back; of the activation; whether the layer
-above has biases."""
+more with a bias); addresses of w, its gradient, y (x before f), f′, e (of the last layer: in the place of x), and w for
+the way back; of the activation; whether the layer above has biases."""
 
 ROWS = {64: (12, 5, 4, 1), 32: (6, 3, 2, 1), 16: (4, 3, 2, 1)}[vector_bytes()]
 """Rows of the tiles, the tallest first: two vectors by so many, and what they are multiplied by, fill the registers.
@@ -27,7 +27,7 @@ A layer of so many nodes and their bias leaves 5 rows or 9 more often than not; 
 """
 
 UNIT = 12
-"""Rows with one sum of E, which are one thread's: a multiple of every tile's, so that bits depend on neither."""
+"""Rows with one sum of E, which are one thread's: a multiple of the tallest tile's; bits depend on neither."""
 
 BLOCK, LONG_BLOCK, CACHE = 4 * UNIT, 22 * UNIT, 2**20
 """Rows that go forward and back together, so that y, f' and e stay near; more of them where θ takes more than so many
@@ -44,13 +44,13 @@ FAR = 512
 
 
 WIDE, LARGE = 2048, 3 * 2**17
-"""Bytes of rows of y and e from which, if a batch of both takes so many, they are copied for the update (measured)."""
+"""Bytes of a row from which y and e are copied for the gradient, if a batch of both takes so many (measured)."""
 
 
 class Memory:
     """The numbers of a network, and room for batches of up to so many rows, in one piece of memory.
 
-    Those who share the rest have a panel of e each.
+    Each thread has room of its own for what it copies for the gradient.
     """
 
     def __init__(self, net: Network, rows: int, training: bool = True, threads: int = 1) -> None:
@@ -140,7 +140,7 @@ class Memory:
 
 
 def worth_packing(rows: int, below: int, stride: int) -> bool:
-    """Whether y and e of so many rows, so many bytes from row to row, are copied for the update."""
+    """Whether y and e of so many rows, so many bytes from row to row, are copied for the gradient."""
     return min(below, stride) >= WIDE and rows * (below + stride) >= LARGE
 
 

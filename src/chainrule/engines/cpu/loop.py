@@ -3,8 +3,12 @@
 Same as :mod:`chainrule.backprop`, but on raw addresses, and compiled by Numba once for a processor. A row of the table
 is a layer; :mod:`chainrule.engines.cpu.layout` names its columns. w is kept turned over, (nodes of i-1, nodes of i),
 with the biases as one row more, for a node of layer i-1 that is always 1: so a bias is a weight, as on paper. Rows of
-all arrays are padded with zeros to whole vectors. Its letters: the page's; k a node of the layer
-below; η the learning rate.
+all arrays are filled up to whole vectors; w and e with zeros, so that what else stands there counts for nothing. Its
+letters: the page's; k a node of the layer below, or how many there are with the one that is always 1; η the learning
+rate. `like` is a 0 of the network's type, size its bytes, me the number of a thread.
+
+A job is a table of two rows, which :class:`chainrule.engines.cpu._Run` fills; a window names the patterns and the room
+for a batch: inputs, targets, weights s, order, then t, shares, E of each unit, and room for packing.
 """
 
 from __future__ import annotations
@@ -43,14 +47,14 @@ from chainrule.engines.cpu.tiles import (
     forward_product,
     get,
     get_double,
+    gradient_product,
     move,
     move_part,
-    packed_update,
+    packed_gradient,
     put,
     put_double,
     seen,
     transpose_block,
-    update_product,
     word,
     yield_processor,
 )
@@ -67,7 +71,10 @@ packed = compiled(worth_packing)
 def meet(barrier: int, threads: int) -> bool:
     """Wait until all threads are here; false if they were called off before all had begun."""
     if threads > 1:
-        all_here = (arrive(barrier) // threads + 1) * threads
+        before = arrive(barrier)
+        if before < 0:
+            return False
+        all_here = (before // threads + 1) * threads
         tries = 0
         while seen(barrier) < all_here:
             if seen(barrier) < 0:
@@ -100,9 +107,9 @@ def forward(like: float, size: int, layers: int, L: int, first: int, rows: int) 
 
 @compiled
 def error_terms(like: float, size: int, layers: int, L: int, first: int, rows: int) -> None:
-    """Error terms of the hidden layers (step 21); those of the output layer (step 20) are there.
+    """Error terms of the hidden layers (step 21); those of the output layer (step 20) stand where x[L] was.
 
-    e[i][p, k] = sum_j e[i+1][p, j] * w[i+1][j, k] * f_prime[i](x[i][p, k])
+    e[i][p, k] = sum_j e[i+1][p, j] * w[i+1][j, k] * f_prime[i](x[i][p, k]),    w as `turn` wrote it
     """
     for i in range(L - 1, 0, -1):
         stride, above = field(layers, i, STRIDE), field(layers, i + 1, STRIDE)
@@ -115,7 +122,7 @@ def error_terms(like: float, size: int, layers: int, L: int, first: int, rows: i
 
 @compiled
 def turn(like: float, size: int, layers: int, L: int, me: int, threads: int) -> None:
-    """w as (nodes of i, nodes of i-1), for the way back: turned in registers, which is cheaper than a second copy."""
+    """w as (nodes of i, nodes of i-1), for the way back; turned in registers, anew for each batch, as w has changed."""
     lanes = WIDTH // size
     for i in range(2, L + 1):
         nodes, w, back = field(layers, i - 1, NODES), field(layers, i, W), field(layers, i, BACK)
@@ -147,10 +154,11 @@ def gradient(
         first, last = min(k, me * share), min(k, (me + 1) * share)
         to = field(layers, i, into)
         if packed(rows, below, stride):
-            pack_y, pack_e = field(window, 0, 7) + me * field(window, 0, 9), field(window, 0, 8) + me * rows * 2 * WIDTH
-            packed_update(like, y_below, below, e, to, stride, k, first, last, vectors, rows, size, add, pack_y, pack_e)
+            room_y, room_e = field(window, 0, 7) + me * field(window, 0, 9), field(window, 0, 8) + me * rows * 2 * WIDTH
+            given = (to, stride, k, first, last, vectors, rows, size, add, room_y, room_e)
+            packed_gradient(like, y_below, below, e, *given)
         else:
-            update_product(like, y_below, below, e, to, 0, stride, k, first, last, vectors, rows, size, add)
+            gradient_product(like, y_below, below, e, to, 0, stride, k, first, last, vectors, rows, size, add)
 
 
 @compiled
@@ -167,7 +175,7 @@ def transfer(like: float, size: int, to: int, source: int, length: int) -> None:
 def gather(
     like: float, size: int, layers: int, L: int, window: int, start: int, first: int, rows: int, divisor: float
 ) -> None:
-    """Rows of a batch into layer 0, their targets beside the last layer, and their shares s_p / divisor."""
+    """Rows of a batch into layer 0, their targets into t, in rows like the last layer's, and shares s_p / divisor."""
     inputs, targets, weights = field(window, 0, 0), field(window, 0, 1), field(window, 0, 2)
     order, t, shares = field(window, 0, 3), field(window, 0, 4), field(window, 0, 5)
     n_0, n_L = field(layers, 0, NODES) * size, field(layers, L, NODES) * size
@@ -200,7 +208,8 @@ def batch(
 ) -> None:
     """All error terms of a batch, times the share of their pattern and scale; E unit by unit into the window.
 
-    Each thread has rows of its own. They go forward and back a block at a time, which stays in the cache.
+    Forward, then the output layer's (step 20), then the hidden layers' (step 21). Each thread has rows of its own. They
+    go forward and back a block at a time, which stays in the cache.
     """
     t, shares, errors = field(window, 0, 4), field(window, 0, 5), field(window, 0, 6)
     stride, vectors, nodes = field(layers, L, STRIDE), field(layers, L, VECTORS), field(layers, L, NODES)
@@ -211,9 +220,9 @@ def batch(
         gather(like, size, layers, L, window, start, first, n, divisor)
         forward(like, size, layers, L, first, n)
         for unit in range(first, first + n, UNIT):
-            x, known, share = field(layers, L, Y) + unit * stride, t + unit * stride, shares + unit * size
+            x, t_unit, share = field(layers, L, Y) + unit * stride, t + unit * stride, shares + unit * size
             few = min(UNIT, first + n - unit)
-            E = call_output(output, (x, known, share, stride, few, vectors, nodes, scale))
+            E = call_output(output, (x, t_unit, share, stride, few, vectors, nodes, scale))
             put_double(errors + 8 * (unit // UNIT), E)
         if back:
             error_terms(like, size, layers, L, first, n)
@@ -261,13 +270,13 @@ def add_penalty(
 
 @compiled
 def clipped(like: float, size: int, g: int, factors: int, length: int, clip: float) -> None:
-    """The gradient of all that is not frozen, shortened to norm clip if it is longer; no square overflows."""
+    """The gradient, shortened to norm clip if it is longer; 0 where it is frozen. No square overflows."""
     largest = 0.0
     for n in range(0, length, size):
         one = abs(float(get(like, g + n)))
         if factors and get(like, factors + n) == 0:
             put(like, g + n, like)
-        elif not one <= largest:  # NaN too
+        elif not one <= largest:  # a NaN stays in the squares below
             largest = one
     if largest == 0 or not math.isfinite(largest):
         return
@@ -283,11 +292,12 @@ def clipped(like: float, size: int, g: int, factors: int, length: int, clip: flo
 
 @compiled
 def epoch(like: float, size: int, job: int, reals: int, me: int) -> int:
-    """Batches from first to last of a window: forward, error terms, gradient, update; how many came to an end.
+    """Batches from first to last of a window: forward, error terms, gradient, update; the first that was not done.
 
-    Plain descent needs no gradient: error terms are scaled by η, and their products are added to w in place. A batch
-    with an E that is not finite is the last. All threads run this at once, each on its blocks of patterns and on its
-    rows of w, and meet between the two.
+    Plain descent needs no gradient: error terms are scaled by η, and their products are added to w in place. Other
+    rules have a step, which is called when the gradient is there. A batch after which E is not finite is not learned
+    from, and none comes after it. The divisor makes E of a batch an estimate of that of all patterns. All threads run
+    this at once, each on its own patterns and then on its own rows of w, and meet where one needs what others wrote.
     """
     layers, L, window, output = field(job, 0, 0), field(job, 0, 1), field(job, 0, 2), field(job, 0, 3)
     first, last, batch_size, patterns = field(job, 0, 4), field(job, 0, 5), field(job, 0, 6), field(job, 0, 7)
@@ -393,7 +403,7 @@ def outputs(like: float, size: int, job: int, reals: int, me: int) -> int:
     for start in range(me * block, patterns, threads * block):
         rows = min(block, patterns - start)
         for p in range(rows):
-            copy(y_0 + p * stride_0, inputs + (start + p) * n_0, n_0)
+            transfer(like, size, y_0 + p * stride_0, inputs + (start + p) * n_0, n_0)
         forward(like, size, layers, L, me * block, rows)
         if softmax:
             call_softmax(last, (x, 0, stride, rows, vectors, field(layers, L, NODES)))

@@ -1,8 +1,9 @@
 """Register tiles: the products of the page as vector code, and calls of functions by their address.
 
-Forward is y wᵀ, the error terms are e w times f′, the update is w + eᵀ y: one generator writes them all. A tile of
-ROWS[0] rows and two vectors stays in registers while k runs, one multiply-add a number; each number is summed over k in
-order, whatever tile it lies in, so that bits depend neither on the tiles nor on the threads.
+Forward is y wᵀ, the error terms are e w times f′, the gradient is eᵀ y, written down or added to what is there: one
+generator writes them all. A tile of ROWS[0] rows and two vectors stays in registers while k runs, one multiply-add a
+number; each number is summed over k in order, whatever tile it lies in, so that bits depend neither on the tiles nor on
+the threads.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from chainrule.engines.cpu.layout import ROWS
 from chainrule.engines.cpu.machine import has_fma, vector_bytes
 from chainrule.engines.cpu.vector import BOOL, INT32, INT64, POINTER, Emitter, Vector
 
-FORWARD, BACKWARD, UPDATE, FAR_UPDATE = range(4)
+FORWARD, BACKWARD, GRADIENT, FAR_GRADIENT = range(4)
 
 FIELDS = 12
-"""Columns of the table of layers; :mod:`chainrule.engines.cpu.loop` names them."""
+"""Columns of every table that a loop reads; those of layers are named in :mod:`chainrule.engines.cpu.layout`."""
 
 DTYPES = {"float32": 4, "float64": 8}
 
@@ -31,7 +32,7 @@ def _emitter(builder: Any, like: Any) -> Emitter:
 
 
 def _tile(rows: int, vectors: int, mode: int) -> Any:
-    """C = A B, C = A B times f′, or C += Aᵀ B, for a tile of rows by vectors."""
+    """C = A B, C = A B times f′, or C = Aᵀ B or C += Aᵀ B, for a tile of rows by vectors."""
 
     @intrinsic
     def tile(
@@ -52,7 +53,7 @@ def _tile(rows: int, vectors: int, mode: int) -> Any:
     ) -> Any:
         """Addresses of the first numbers, and the bytes from row to row; k numbers are summed.
 
-        Meanwhile memory that is needed soon is brought near. An update is added to C if add is set, else written there.
+        Meanwhile memory that is needed soon is brought near. A gradient is added to C if add is set, else written.
 
         More than two vectors of B lie in several panels, so many bytes apart.
         """
@@ -63,7 +64,7 @@ def _tile(rows: int, vectors: int, mode: int) -> Any:
             width = vector_bytes()
             places = [builder.add(c, builder.mul(of_c, INT64(r))) for r in range(rows)]
             start = [e.constant(0.0).value] * (rows * vectors)
-            if mode == FAR_UPDATE:  # what the sums are added to is on its way meanwhile
+            if mode == FAR_GRADIENT:  # what the sums are added to is on its way meanwhile
                 for place in places:
                     for n in range(vectors):
                         e.prefetch(place, n * width)
@@ -83,15 +84,15 @@ def _tile(rows: int, vectors: int, mode: int) -> Any:
             of_row = [e.load(panels[n // 2], n % 2 * width) for n in range(vectors)]
             new = []
             for r in range(rows):
-                if mode >= UPDATE:
+                if mode >= GRADIENT:
                     one = e.splat(e.scalar(at_a, r * e.size))
                 else:
                     one = e.splat(e.scalar(builder.add(at_a, builder.mul(of_a, INT64(r)))))
                 new += [e.multiply_add(one, of_row[n], Vector(e, sums[r * vectors + n])).value for n in range(vectors)]
-            step = of_a if mode >= UPDATE else INT64(e.size)
+            step = of_a if mode >= GRADIENT else INT64(e.size)
             following = [builder.sub(left, INT64(1)), builder.add(at_a, step), builder.add(at_b, of_b)]
             following.append(builder.add(ahead, of_soon))
-            if mode < UPDATE and rows == ROWS[0]:
+            if mode < GRADIENT and rows == ROWS[0]:
                 e.prefetch(ahead)
             for phi, value in zip([left, at_a, at_b, ahead, *sums], [*following, *new], strict=True):
                 phi.add_incoming(value, loop)
@@ -103,7 +104,7 @@ def _tile(rows: int, vectors: int, mode: int) -> Any:
                     value = Vector(e, new[r * vectors + n])
                     if mode == BACKWARD:
                         value = value * e.load(builder.add(fp, builder.mul(of_c, INT64(r))), n * width)
-                    elif mode >= UPDATE:  # the sum first: patterns of a large batch, one by one, would be lost in w
+                    elif mode >= GRADIENT:  # the sum first: patterns of a large batch, one by one, would be lost in w
                         before = e.load(places[r], n * width)
                         value = e.where(adding, before, 0.0) + value
                     e.store(value, places[r], n * width)
@@ -161,7 +162,7 @@ def _product(mode: int) -> Any:
 
     @njit
     def product(like, a, of_a, b, c, fp, of_row, deep, first, rows, vectors, k, size, add):  # type: ignore[no-untyped-def]
-        down_a = size if mode == UPDATE else of_a  # from row to row of A, as it is read
+        down_a = size if mode == GRADIENT else of_a  # from row to row of A, as it is read
         start = 0
         if mode == FORWARD and rows - first == 1:  # eight sums at once, or each would wait for its last multiply-add
             while vectors - start >= 8:
@@ -172,7 +173,7 @@ def _product(mode: int) -> Any:
             x, of_panel = n * width, 2 * width
             if n + 1 == vectors:
                 of_panel = width
-            if mode == UPDATE:
+            if mode == GRADIENT:
                 at_b, of_b, at_c, of_c = b + x, of_row, c + x * deep, of_panel
             else:
                 at_b, of_b, at_c, of_c = b + x * deep, of_panel, c + x, of_row
@@ -184,15 +185,15 @@ def _product(mode: int) -> Any:
     return product
 
 
-forward_product, backward_product, update_product = (_product(mode) for mode in (FORWARD, BACKWARD, UPDATE))
+forward_product, backward_product, gradient_product = (_product(mode) for mode in (FORWARD, BACKWARD, GRADIENT))
 
 
-def _packed_update() -> Any:
-    """The update with y and e copied to where they are read from end to end.
+def _packed_gradient() -> Any:
+    """The gradient with y and e copied to where they are read from end to end.
 
     Rows of wide layers lie pages apart: of y a tile needs a few numbers in each, again for each panel.
     """
-    down_2, down_1, tall = _down(FAR_UPDATE, 2), _down(FAR_UPDATE, 1), ROWS[0]
+    down_2, down_1, tall = _down(FAR_GRADIENT, 2), _down(FAR_GRADIENT, 1), ROWS[0]
     width = vector_bytes()
 
     @njit
@@ -220,7 +221,7 @@ def _packed_update() -> Any:
     return product
 
 
-packed_update = _packed_update()
+packed_gradient = _packed_gradient()
 
 
 @intrinsic
