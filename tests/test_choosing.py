@@ -289,15 +289,37 @@ def test_the_rows_of_an_outer_fold_choose_nothing_for_it(monkeypatch: pytest.Mon
         return kept[-1]
 
     monkeypatch.setattr(chainrule.fitting, "choose", noted)
+    monkeypatch.setenv("CHAINRULE_THREADS", "1")  # one after another
     out = [out for _, out in KFold(3, shuffle=True, random_state=0).split(table)][1]
     changed = table.copy()
     changed.loc[out] = -3 * changed.loc[out] + 1
     for one in (table, changed):
         Model.fit(one, "y", hidden=[4], cv=3, **QUICK)
-    first, other = kept[:4], kept[4:]  # three folds and all rows
+    first, other = kept[:4], kept[4:]  # all rows and three folds
     same = [np.array_equal(a.network.theta, b.network.theta) for a, b in zip(first, other, strict=True)]
-    assert same == [False, True, False, False]
-    assert first[1].settings == other[1].settings
+    assert same == [False, False, True, False]
+    assert first[2].settings == other[2].settings
+
+
+def test_folds_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Folds come out the same on any number of threads; Ctrl-C in one leaves the model of all rows."""
+    table, found = frame(60), []
+    for count in ("1", "3"):
+        monkeypatch.setenv("CHAINRULE_THREADS", count)
+        found.append(Model.fit(table, "y", hidden=[4], cv=3, **QUICK))
+    assert np.array_equal(found[0].network.theta, found[1].network.theta)
+    assert found[0].report is not None
+    assert found[1].report is not None
+    assert found[0].report.folds == found[1].report.folds
+
+    def interrupted(*args: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(chainrule.fitting, "_judge", interrupted)
+    with pytest.raises(Interrupted) as caught:
+        Model.fit(table, "y", hidden=[4], cv=3, **QUICK)
+    assert caught.value.stage == "reporting"
+    assert np.array_equal(caught.value.model.network.theta, found[0].network.theta)
 
 
 # --------------------------------------------------------------------------------------------------------------- search
