@@ -192,3 +192,16 @@ def test_every_question_is_listed() -> None:
         assert f"| `{name}` |" in described
     refused = subprocess.run([sys.executable, PROGRAM, "stepp"], capture_output=True, text=True, check=False)
     assert refused.returncode == 2
+
+
+def test_tricks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each trick can be switched off in the source as it is, and a copy without one trains."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    import tricks
+
+    for n, trick in enumerate(tricks.TRICKS.values()):
+        copy = tricks.without(trick, tmp_path / str(n))
+        assert trick.off in (copy / "chainrule" / "engines" / "cpu" / trick.file).read_text(encoding="utf-8")
+    assert tricks.timed(copy, ("T1",))["T1"] > 0
+    with pytest.raises(SystemExit, match=r"benchmarks/tricks\.py"):
+        tricks.without(trick._replace(on="nowhere"), tmp_path / "other")

@@ -31,7 +31,7 @@ UNIT = 12
 
 BLOCK, LONG_BLOCK, CACHE = 4 * UNIT, 22 * UNIT, 2**20
 """Rows that go forward and back together, so that y, f' and e stay near; more of them where θ takes more than so many
-bytes and would have to be brought near again for each block."""
+bytes and would have to be brought near again for each block: 1.4 times in 784-2048-2048-10, forward and back."""
 
 
 def block_of(net: Network) -> int:

@@ -4,6 +4,13 @@ Forward is y wᵀ, the error terms are e w times f′, the gradient is eᵀ y, w
 generator writes them all. A tile of ROWS[0] rows and two vectors stays in registers while k runs, one multiply-add a
 number; each number is summed over k in order, whatever tile it lies in, so that bits depend neither on the tiles nor on
 the threads.
+
+What it gains, in float32 with vectors of 64 bytes, where multiply-adds alone reach 177 GFLOP/s:
+
+- tiles of 12 rows and 2 vectors reach 175 of these, of 8 or 5 rows 174 to 177, of 4 rows 163, of one row 54 to 109;
+- y and e copied for the gradient of wide layers: 2,048 by 2,048 of 256 patterns goes from 97 to 171 (1.8 times), and
+  half of that is due to bringing C near before the sums are there;
+- bringing the next panel near: 8 % of forward and back of 784-2048-2048-10, 3 % of 784-512-512-10, nothing below.
 """
 
 from __future__ import annotations
