@@ -1078,7 +1078,8 @@ def test_ctrl_c(what: str, output: bool, here: Path) -> None:
     """
     terminal, its_end = pty.openpty()
     one_way = ["--l2", "0.01", "--rule", "adam", "--epochs", "100000", "--patience", "0"]
-    arguments = command(*TRAIN, *(["-o", "d"] * output), "--hidden", "6", *(one_way * (what == "epoch")))
+    ways = one_way if what == "epoch" else ["--search", "60"]  # neither is over before it is interrupted
+    arguments = command(*TRAIN, *(["-o", "d"] * output), "--hidden", "6", *ways)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a child of a background job would ignore it
     running = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=its_end, env=environment())
     signal.signal(signal.SIGINT, before)
