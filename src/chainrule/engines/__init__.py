@@ -11,7 +11,7 @@ import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Any, NamedTuple, Protocol, cast, runtime_checkable
 
 import numpy as np
 
@@ -232,6 +232,45 @@ def _weights(given: Any, s: FloatArray) -> FloatArray:
     raise ValueError(
         f"weights must be {len(s)} finite numbers from 0 up, one a pattern; got {wrong}. Only their ratios matter."
     )
+
+
+class Memory(NamedTuple):
+    """What a rule remembers of a run: how many updates it made, and its slots, each as long as θ and in its order."""
+
+    updates: int
+    slots: tuple[FloatArray, ...]
+
+
+def memory(state: Any) -> Memory:
+    """What the rule remembers in a state of whichever engine; its slots are copies."""
+    return Memory(state.updates, tuple(layout.gathered(part) for layout, part in _parts(state)))
+
+
+def recall(state: Any, memory: Memory) -> None:
+    """Give it back, to another state of a network of the same sizes and the same rule."""
+    state.updates = memory.updates
+    for (layout, part), slot in zip(_parts(state), memory.slots, strict=True):
+        part[:] = layout.spread(slot)
+
+
+class _Plain:
+    """The layout of an engine that has none of its own."""
+
+    @staticmethod
+    def gathered(slot: FloatArray) -> FloatArray:
+        return slot.copy()
+
+    @staticmethod
+    def spread(slot: FloatArray) -> FloatArray:
+        return slot
+
+
+def _parts(state: Any) -> list[tuple[Any, Any]]:
+    """Each slot as the engine keeps it, to be written to, and how it lays out what is as long as θ."""
+    if isinstance(state.slots, tuple):
+        return [(_Plain, slot) for slot in state.slots]
+    rows = state.slots.reshape(state.rule.slots, -1) if state.rule.slots else ()
+    return [(state.memory, row) for row in rows]
 
 
 class Engine(Protocol):

@@ -73,7 +73,7 @@ class Encoding:
     fields: tuple[Field, ...]
 
     @classmethod
-    def fit(cls, table: Table, missing: str | None = None) -> Encoding:
+    def fit(cls, table: Table, missing: str | None = None, weights: FloatArray | None = None) -> Encoding:
         """Take the columns as they are in a table of the rows that are trained on.
 
         Parameters
@@ -82,6 +82,8 @@ class Encoding:
             Input columns alone.
         missing : {None, "mean"}
             Whether missing values are refused, or are the mean of their column and have an indicator.
+        weights : array, shape (rows,), optional
+            Of the rows, for these means.
 
         Raises
         ------
@@ -107,7 +109,7 @@ class Encoding:
             levels = tuple(kind.levels[int(code)] for code in np.unique(known)) if kind.name == "text" else ()
             fill = None
             if missing is not None:
-                fill = 0.0 if kind.name == "text" else float(Scaling.fit(known[:, None]).mean[0])
+                fill = 0.0 if kind.name == "text" else float(Scaling.fit(table.values[:, [j]], weights).mean[0])
             fields.append(Field(name, kind.name, levels, fill, indicator))
         return cls(tuple(fields))
 
@@ -167,9 +169,9 @@ class Encoding:
                 out[:, at - 1] = gaps
         return out
 
-    def scaling(self, values: Any) -> Scaling:
+    def scaling(self, values: Any, weights: FloatArray | None = None) -> Scaling:
         """Mean and standard deviation of encoded inputs; what is 0 or 1 is divided by :data:`BINARY_SD`."""
-        measured = Scaling.fit(values)
+        measured = Scaling.fit(values, weights)
         binary = np.array([one for field in self.fields for one in field.binary], dtype=bool)
         return Scaling(measured.mean, np.where(binary, BINARY_SD, measured.sd))
 

@@ -129,7 +129,7 @@ def _rprop(
     return theta - moved, (step, moved)
 
 
-def _none(theta: Array, g: Array, slots: Slots, η: float, n: int) -> tuple[Array, Slots]:
+def _none(theta: Array, g: Array, slots: Slots, η: float, n: int, **constants: float) -> tuple[Array, Slots]:
     return theta, slots
 
 
@@ -143,10 +143,14 @@ RULES: dict[str, Rule] = {
         Rule("adam", _adam, 2, {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8}),
         Rule("adamw", _adamw, 2, {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8, "weight_decay": 1e-4}),
         Rule("rprop", _rprop, 2, {"shrink": 0.5, "grow": 1.2, "least": 1e-6, "most": 50.0}, initial=True),
-        Rule("lbfgs", _none, whole=True),
+        Rule("lbfgs", _none, 0, {"slope": 1e-8, "decrease": 1e-12, "evaluations": 1e9}, whole=True),
     )
 }
-"""Every rule by name. L-BFGS is SciPy's; it takes no learning rate, and an epoch is one of its iterations."""
+"""Every rule by name. L-BFGS is SciPy's; it takes no learning rate, and an epoch is one of its iterations.
+
+It ends where no entry of the gradient is larger than ``slope``, where E falls by less than ``decrease`` of itself, and
+once E has been evaluated so many times.
+"""
 
 
 def rule(which: str | Rule, *, clip: float | None = None, **constants: Any) -> Rule:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+import importlib
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 
@@ -33,6 +34,8 @@ class History:
     warning : str
         What is wrong with the result, if a constant predicts better; else empty.
     seconds : float
+    memory : Memory or None
+        What the rule remembers at the end, with which ``train(..., after=history)`` goes on; None for L-BFGS.
     """
 
     rule: str = ""
@@ -46,6 +49,7 @@ class History:
     stopped: str = ""
     warning: str = ""
     seconds: float = 0.0
+    memory: Any = field(default=None, repr=False, compare=False)
 
     @property
     def epochs(self) -> int:
@@ -53,8 +57,27 @@ class History:
         return len(self.running)
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain data."""
-        return asdict(self)
+        """As plain data, without the memory of the rule."""
+        values = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "memory"}
+        return {name: [*value] if isinstance(value, list) else value for name, value in values.items()}
+
+    def to_frame(self) -> Any:
+        """As a data frame of pandas, a row an epoch: running and validation E and learning rate, where there are."""
+        try:
+            pandas = importlib.import_module("pandas")
+        except ModuleNotFoundError:
+            raise ModuleNotFoundError(
+                "pandas must be installed for a data frame; got none. Install pandas, or use history.to_dict()."
+            ) from None
+        curves = {name: getattr(self, name) for name in ("running", "validation", "learning_rates")}
+        known = {name: curve for name, curve in curves.items() if curve or name == "running"}
+        return pandas.DataFrame(known, index=pandas.RangeIndex(1, self.epochs + 1, name="epoch"))
+
+    def follow(self, before: History) -> None:
+        """Begin where another ended."""
+        for name in ("running", "validation", "learning_rates"):
+            getattr(self, name)[:] = getattr(before, name)
+        self.best_epoch = self.epochs
 
     def plot(self, ax: Any = None) -> Any:
         """Draw it by :func:`chainrule.plots.epochs`, on these axes or in a new figure; return the figure."""

@@ -125,6 +125,7 @@ def train(
     callbacks: Any = (),
     progress: bool | None = None,
     warn: bool = True,
+    after: History | None = None,
 ) -> tuple[Network, History]:
     """Train a copy of a network; the arguments are never changed.
 
@@ -172,6 +173,10 @@ def train(
         Show progress on standard error; by default if that is a terminal.
     warn : bool
         Whether a result that is worse than the best constant is warned of, or only said in ``history.warning``.
+    after : History, optional
+        Go on after the run that gave this history and the network: epochs are counted on, the history continues, and
+        the rule remembers what it did, so that n epochs and then m leave the weights, bit for bit, that n + m leave at
+        once. Not for L-BFGS, whose memory is SciPy's.
 
     Returns
     -------
@@ -197,18 +202,21 @@ def train(
     if layer_rates is not None:
         chosen = replace(chosen, layer_rates=_layer_rates(net, layer_rates))
     _require_fitting(chosen, planned)
+    if after is not None:
+        _require_before(after, net, chosen)
     net = net.replace(np.array(net.theta))
     source = _source(net, inputs, targets, weights, batch_size)
     held_out = None if validation is None else _held_out(net, validation)
     with closing(watching):
         running = engines.load(engine, net, source, chosen)
-        run = _Run(running, net, source, held_out, chosen, float(learning_rate), planned, patience, watching)
+        run = _Run(running, net, source, held_out, chosen, float(learning_rate), planned, patience, watching, after)
         try:
             with progress_bar(epochs, progress) as report:
                 if chosen.whole:
                     _minimise(run, epochs, report)
                 else:
                     _descend(run, epochs, shuffle, seed, report)
+                    run.history.memory = engines.memory(run.state)
         except KeyboardInterrupt:
             run.history.stopped = "interrupted"
             raise Interrupted(run.best, run.history) from None
@@ -233,20 +241,25 @@ class _Run:
     schedule: Schedule
     patience: int | None
     callbacks: Callbacks
+    after: History | None = None
 
     def __post_init__(self) -> None:
         self.started = time.perf_counter()
         self.history = History(rule=self.rule.name, stopped="all epochs run")
         self.best = self.last = self.net
         self.state = self.engine.prepare(self.net, self.source, self.rule)
+        if self.after is not None:
+            self.history.follow(self.after)
+            engines.recall(self.state, self.after.memory)
         if self.held_out is not None:
             start = self.engine.error(self.state, self.held_out)
             self.history.best_validation = start if np.isfinite(start) else np.inf
 
     @property
     def seconds(self) -> float:
-        """Since the run began."""
-        return time.perf_counter() - self.started
+        """Since the run began, with those of the one before."""
+        before = 0.0 if self.after is None else self.after.seconds
+        return before + time.perf_counter() - self.started
 
     def view(self, epoch: int, learning_rate: float | None) -> View:
         """What a callback is shown; a θ that cannot be set, for it may be the best one."""
@@ -297,10 +310,10 @@ class _Run:
 
 
 def _descend(run: _Run, epochs: int, shuffle: bool, seed: int, report: Report) -> None:
-    source = run.source
+    source, before = run.source, run.history.epochs
     updates = -(-source.patterns // source.batch_size)
-    for epoch in range(1, epochs + 1):
-        rates = run.schedule.rates(run.learning_rate, run.history, updates, epochs)
+    for epoch in range(before + 1, before + epochs + 1):
+        rates = run.schedule.rates(run.learning_rate, run.history, updates, before + epochs)
         if run.begin(float(rates[-1])):
             return
         running, done = 0.0, 0
@@ -322,6 +335,10 @@ def _descend(run: _Run, epochs: int, shuffle: bool, seed: int, report: Report) -
             )
         if run.record(running, float(rates[-1]), report):
             return
+
+
+ENDED = {0: "converged", 1: "E was evaluated as often as allowed"}
+"""Why SciPy's L-BFGS ended, by its status."""
 
 
 def _minimise(run: _Run, epochs: int, report: Report) -> None:
@@ -352,10 +369,15 @@ def _minimise(run: _Run, epochs: int, report: Report) -> None:
             jac=True,
             method="L-BFGS-B",
             callback=iterated,
-            options={"maxiter": epochs, "maxfun": 20 * epochs + 100, "ftol": 1e-12, "gtol": 1e-8},
+            options={
+                "maxiter": epochs,
+                "maxfun": int(run.rule.constants["evaluations"]),
+                "ftol": run.rule.constants["decrease"],
+                "gtol": run.rule.constants["slope"],
+            },
         )
     if run.history.stopped == "all epochs run" and (found.status == 0 or run.history.epochs < epochs):
-        run.history.stopped = "converged" if found.status == 0 else "no step lowers E any more"
+        run.history.stopped = ENDED.get(found.status, "no step lowers E any more")
 
 
 def _finish(run: _Run) -> None:
@@ -458,6 +480,24 @@ def _layer_rates(net: Network, given: Any) -> dict[int, float]:
             "first layer pass {1: 0}."
         )
     return {int(layer): float(factor) for layer, factor in given.items()}
+
+
+def _require_before(after: Any, net: Network, rule: Rule) -> None:
+    """Refuse a run that this one cannot go on after."""
+    wrong = ""
+    if not isinstance(after, History):
+        wrong = f"a {type(after).__name__}"
+    elif after.memory is None:
+        wrong = f"one of {after.rule!r} that keeps no memory of its rule"
+    elif after.rule != rule.name:
+        wrong = f"one of {after.rule!r} for rule {rule.name!r}"
+    elif any(slot.shape != net.theta.shape for slot in after.memory.slots):
+        wrong = "that of a network of other sizes"
+    if wrong:
+        raise ValueError(
+            f"after must be the history of a run by the same rule that left this network; got {wrong}. Leave it out to "
+            "begin anew."
+        )
 
 
 def _require_fitting(rule: Rule, schedule: Schedule) -> None:

@@ -42,7 +42,7 @@ def train_many(
         What all of them learn, unless ``each`` says otherwise.
     each : sequence of mapping, optional
         For each network what :func:`chainrule.train` is to be given for it alone: its inputs and targets, a seed, a
-        learning rate, validation …
+        learning rate, validation … Its callbacks are called beside those of all.
     threads : int, optional
         How many runs at once; by default one a processor, or CHAINRULE_THREADS.
     progress : bool, optional
@@ -72,9 +72,11 @@ def train_many(
             f"each must hold one mapping for each of the {len(nets)} networks; got {len(given)}. Pass as many."
         )
     stop = threading.Event()
-    watching = [*callbacks, _Stop(stop)]
-    common = {"inputs": inputs, "targets": targets, **how, "progress": False, "callbacks": watching}
-    runs = [partial(train, net, **{**common, **own}) for net, own in zip(nets, given, strict=True)]
+    common = {"inputs": inputs, "targets": targets, **how, "progress": False}
+    runs = [
+        partial(train, net, **{**common, **own, "callbacks": [*own.get("callbacks", ()), *callbacks, _Stop(stop)]})
+        for net, own in zip(nets, given, strict=True)
+    ]
     with progress_bar(len(runs), progress, "networks") as report:
         return at_once(runs, threads, stop, lambda: report(0.0, None, 1.0))
 
