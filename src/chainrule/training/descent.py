@@ -29,9 +29,9 @@ Row = TypeVar("Row")
 class Rule:
     """One update rule: its formula ``(theta, g, slots, η, n, **constants) -> theta, slots``, and its constants.
 
-    ``whole`` marks a rule that minimises over all patterns at once and chooses its own steps (L-BFGS), ``initial`` one
-    that takes η for its first step only (Rprop). ``clip`` is the largest norm of the gradient of all that is not
-    frozen, ``layer_rates`` the factor of η in each layer, where it is not 1.
+    ``whole`` marks a rule that minimises over all patterns at once by steps of its own (L-BFGS, Levenberg-Marquardt),
+    ``initial`` one that takes η for its first step only (Rprop). ``clip`` is the largest norm of the gradient of all
+    that is not frozen, ``layer_rates`` the factor of η in each layer, where it is not 1.
     """
 
     name: str
@@ -144,12 +144,13 @@ RULES: dict[str, Rule] = {
         Rule("adamw", _adamw, 2, {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8, "weight_decay": 1e-4}),
         Rule("rprop", _rprop, 2, {"shrink": 0.5, "grow": 1.2, "least": 1e-6, "most": 50.0}, initial=True),
         Rule("lbfgs", _none, 0, {"slope": 1e-8, "decrease": 1e-12, "evaluations": 1e9}, whole=True),
+        Rule("levenberg_marquardt", _none, 0, {"slope": 1e-8, "decrease": 1e-12}, whole=True),
     )
 }
-"""Every rule by name. L-BFGS is SciPy's; it takes no learning rate, and an epoch is one of its iterations.
+"""Every rule by name. L-BFGS, SciPy's, and Levenberg-Marquardt take no learning rate; an epoch is one of their steps.
 
-It ends where no entry of the gradient is larger than ``slope``, where E falls by less than ``decrease`` of itself, and
-once E has been evaluated so many times.
+They end where no entry of the gradient is larger than ``slope``, where E falls by less than ``decrease`` of itself, and
+L-BFGS once E has been evaluated so many times.
 """
 
 

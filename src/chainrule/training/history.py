@@ -16,11 +16,11 @@ class History:
     rule : str
     running : list of float
         The running E of each epoch: the mean of E over the epoch's patterns, each taken just before the update that
-        uses it. For L-BFGS, E at the end of the iteration.
+        uses it. For L-BFGS and Levenberg-Marquardt, E at the end of the iteration.
     validation : list of float
         The exact E of the validation patterns after each epoch; empty without them.
     learning_rates : list of float
-        The learning rate of the last update of each epoch; empty for L-BFGS, which has none.
+        The learning rate of the last update of each epoch; empty for those two, which have none.
     E : float
         The exact E of the training patterns at the weights that were kept.
     best_constant : float
@@ -35,7 +35,7 @@ class History:
         What is wrong with the result, if a constant predicts better; else empty.
     seconds : float
     memory : Memory or None
-        What the rule remembers at the end, with which ``train(..., after=history)`` goes on; None for L-BFGS.
+        What the rule remembers at the end, with which ``train(..., after=history)`` goes on; None for those two.
     """
 
     rule: str = ""

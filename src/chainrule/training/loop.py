@@ -27,6 +27,7 @@ from chainrule.training.callbacks import Callbacks
 from chainrule.training.callbacks import Run as View
 from chainrule.training.descent import Rule
 from chainrule.training.descent import rule as rule_of
+from chainrule.training.gauss_newton import Curvature, Damping, why_not
 from chainrule.training.history import History
 from chainrule.training.progress import Report
 from chainrule.training.progress import progress as progress_bar
@@ -140,11 +141,11 @@ def train(
         weights and batch_size together, and need not fit into memory.
     rule : {"gradient_descent", "momentum", "nesterov", "rmsprop", "adam", "adamw", "rprop", "lbfgs"} or Rule
         Plain descent is θ - η g and nothing else. Rprop looks at signs alone and wants all patterns in each update; η
-        is its first step. L-BFGS takes all patterns at once and no learning rate.
+        is its first step. L-BFGS and Levenberg-Marquardt take all patterns at once and no learning rate.
     learning_rate : float
         η. Plain descent on standardised patterns bears 0.1; Adam wants about 0.003, momentum 0.01.
     epochs : int
-        Passes over the patterns; for L-BFGS, iterations.
+        Passes over the patterns; for those two, iterations.
     batch_size : int or None
         Patterns an update: 1 is the paper's, None all of them.
     shuffle : bool
@@ -176,7 +177,7 @@ def train(
     after : History, optional
         Go on after the run that gave this history and the network: epochs are counted on, the history continues, and
         the rule remembers what it did, so that n epochs and then m leave the weights, bit for bit, that n + m leave at
-        once. Not for L-BFGS, whose memory is SciPy's.
+        once. Not for those two, which remember nothing that could be given back.
 
     Returns
     -------
@@ -201,7 +202,7 @@ def train(
     _require_run(net, learning_rate, epochs, batch_size, validation, seed, patience)
     if layer_rates is not None:
         chosen = replace(chosen, layer_rates=_layer_rates(net, layer_rates))
-    _require_fitting(chosen, planned)
+    _require_fitting(net, chosen, planned)
     if after is not None:
         _require_before(after, net, chosen)
     net = net.replace(np.array(net.theta))
@@ -212,7 +213,9 @@ def train(
         run = _Run(running, net, source, held_out, chosen, float(learning_rate), planned, patience, watching, after)
         try:
             with progress_bar(epochs, progress) as report:
-                if chosen.whole:
+                if chosen.name == "levenberg_marquardt":
+                    _step_damped(run, epochs, report)
+                elif chosen.whole:
                     _minimise(run, epochs, report)
                 else:
                     _descend(run, epochs, shuffle, seed, report)
@@ -380,6 +383,48 @@ def _minimise(run: _Run, epochs: int, report: Report) -> None:
         run.history.stopped = ENDED.get(found.status, "no step lowers E any more")
 
 
+def _step_damped(run: _Run, epochs: int, report: Report) -> None:
+    """Levenberg-Marquardt over all patterns; each step that lowers E is an epoch."""
+    net, total, damping = run.net, run.source.total, Damping()
+    curvature = Curvature(net, run.source)
+    factors, each = run.rule.factors(net), net.l2 * net.penalized
+    learning = np.arange(net.n_parameters) if factors is None else np.flatnonzero(factors)
+    theta = net.theta.astype(np.float64)
+
+    def value(δ: FloatArray) -> tuple[float, FloatArray]:
+        there = theta.copy()
+        there[learning] += δ
+        return float(curvature.errors(there).sum() / total + 0.5 * each @ there**2), there
+
+    if run.begin(None):
+        return
+    if not np.isfinite(run.engine.value_and_gradient(run.state, theta)[0]):
+        raise run.diverged(1, run.source)
+    E, _ = value(np.zeros(len(learning)))
+    while run.history.epochs < epochs:
+        engines.go_on()
+        _, g, H = curvature.equations(theta)
+        if not np.isfinite(H).all():
+            raise run.diverged(run.history.epochs + 1, run.source)
+        g, A = (g.sum(axis=0) / total + each * theta)[learning], H.sum(axis=0)[np.ix_(learning, learning)] / total
+        scale = float(np.trace(A)) / len(A)
+        A[np.diag_indices_from(A)] += each[learning]
+        flat = np.abs(g).max(initial=0.0) <= run.rule.constants["slope"]
+        found = None if flat or scale <= 0 else damping.step(E, g, A, scale, value)
+        if found is None:
+            run.history.stopped = "converged" if flat else "no step lowers E any more"
+            return
+        fell, (E, theta) = E - found[0], found
+        run.engine.place(run.state, theta)
+        if run.record(E, None, report):
+            return
+        if fell <= run.rule.constants["decrease"] * abs(E):
+            run.history.stopped = "converged"
+            return
+        if run.history.epochs < epochs and run.begin(None):
+            return
+
+
 def _finish(run: _Run) -> None:
     """The exact E once, and what is to be said if a constant predicts better."""
     net, source, history = run.best, run.source, run.history
@@ -500,8 +545,10 @@ def _require_before(after: Any, net: Network, rule: Rule) -> None:
         )
 
 
-def _require_fitting(rule: Rule, schedule: Schedule) -> None:
+def _require_fitting(net: Network, rule: Rule, schedule: Schedule) -> None:
     """Refuse what the rule would not heed."""
+    if rule.name == "levenberg_marquardt" and (why := why_not(net)):
+        raise ValueError(f"rule must be one that can train this network; got {rule.name!r}, but {why}. Use 'lbfgs'.")
     if (rule.whole or rule.initial) and (schedule.name != "constant" or schedule.warm_up):
         raise ValueError(
             f"schedule must be 'constant' for rule {rule.name!r}, which chooses its own steps; got {schedule.name!r}"

@@ -1,0 +1,118 @@
+"""Mixtures: what several networks say together, and how sure they are.
+
+Each member is a network with a normal distribution about its output: noise of the targets and, by a Gauss-Newton
+approximation, what its weights leave open. Together they are a mixture of normal distributions with equal weights.
+Its letters: J the derivative of an output by θ, A the matrix whose inverse is the covariance of θ, R with A⁻¹ = RᵀR.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import logsumexp, ndtr
+
+from chainrule import engines
+from chainrule.backprop import forward, jacobian
+from chainrule.network import Network, as_targets
+from chainrule.notation import FloatArray
+
+BLOCK = 2**22
+"""Numbers of J that are in memory at once, 32 MB."""
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """One network and what it does not know, in the network's own units.
+
+    Parameters
+    ----------
+    network : Network
+    noise : array, shape (outputs,), or None
+        Variance of the noise; None for classes, whose outputs are probabilities.
+    whitening : array, shape (parameters, parameters), or None
+        R, where A⁻¹ = RᵀR is the covariance of θ; None takes the weights as known.
+    """
+
+    network: Network
+    noise: FloatArray | None = None
+    whitening: FloatArray | None = None
+
+    def outputs(self, inputs: Any) -> FloatArray:
+        """Its outputs, (patterns, outputs)."""
+        return engines.load("auto", self.network, inputs).predict(self.network, inputs).astype(np.float64)
+
+    def variance(self, inputs: Any) -> FloatArray:
+        """Of its outputs: the noise, and J A⁻¹ Jᵀ of the weights; (patterns, outputs)."""
+        assert self.noise is not None
+        variance = np.tile(self.noise, (inputs.shape[0], 1))
+        if self.whitening is not None:
+            rows = max(1, BLOCK // (self.network.n_parameters * self.network.sizes[-1]))
+            for start in range(0, len(variance), rows):
+                piece = inputs[start : start + rows]
+                dense = piece if isinstance(piece, np.ndarray) else piece.toarray()
+                J = jacobian(self.network, forward(self.network, dense))
+                variance[start : start + rows] += ((J @ self.whitening.T) ** 2).sum(axis=-1)
+        return variance
+
+
+@dataclass(frozen=True, eq=False)
+class Mixture:
+    """Members of equal weight.
+
+    Parameters
+    ----------
+    members : tuple of Member
+    combine : {"mean", "median"}
+        What is said of their outputs; the density is that of the mixture in either case.
+    """
+
+    members: tuple[Member, ...]
+    combine: str = "mean"
+
+    def outputs(self, inputs: Any) -> FloatArray:
+        """Of each member, (members, patterns, outputs)."""
+        return np.array([one.outputs(inputs) for one in self.members])
+
+    def predict(self, inputs: Any) -> FloatArray:
+        """Mean or median of the members' outputs, (patterns, outputs)."""
+        outputs = self.outputs(inputs)
+        combined: FloatArray = np.median(outputs, axis=0) if self.combine == "median" else outputs.mean(axis=0)
+        return combined
+
+    @property
+    def sure(self) -> bool:
+        """Whether it cannot say how sure it is."""
+        return any(one.noise is None for one in self.members)
+
+    def _normals(self, inputs: Any) -> tuple[FloatArray, FloatArray]:
+        """Means and variances of the members, (members, patterns, outputs)."""
+        return self.outputs(inputs), np.array([one.variance(inputs) for one in self.members])
+
+    def std(self, inputs: Any) -> FloatArray:
+        """The standard deviation of the mixture, noise included, (patterns, outputs)."""
+        means, variances = self._normals(inputs)
+        deviation: FloatArray = np.sqrt(variances.mean(axis=0) + means.var(axis=0))
+        return deviation
+
+    def quantiles(self, inputs: Any, q: Sequence[float]) -> FloatArray:
+        """Quantiles of the mixture, (patterns, outputs, quantiles), by halving."""
+        means, variances = (one[..., None] for one in self._normals(inputs))
+        deviations, wanted = np.sqrt(variances), np.asarray(q, dtype=np.float64)
+        low = np.broadcast_to((means - 40 * deviations).min(axis=0), (*means.shape[1:3], len(wanted)))
+        high = np.broadcast_to((means + 40 * deviations).max(axis=0), low.shape)
+        for _ in range(64):
+            middle = (low + high) / 2
+            below = ndtr((middle - means) / deviations).mean(axis=0) < wanted
+            low, high = np.where(below, middle, low), np.where(below, high, middle)
+        return np.asarray((low + high) / 2)
+
+    def log_density(self, inputs: Any, targets: Any) -> FloatArray:
+        """The logarithm of the mixture's density at the known targets of each pattern, (patterns,)."""
+        means, variances = self._normals(inputs)
+        t = as_targets(self.members[0].network, targets, means.shape[1])
+        logs = -0.5 * ((t - means) ** 2 / variances + np.log(2 * np.pi * variances))
+        of_members = np.where(np.isnan(t), 0.0, logs).sum(axis=-1)
+        return np.asarray(logsumexp(of_members, axis=0) - np.log(len(self.members)))

@@ -1,0 +1,291 @@
+"""Bayesian regularisation: Levenberg-Marquardt steps, with penalties and noise that the evidence decides.
+
+A sum of squares is the likelihood of normal noise, a penalty that of a normal prior; how strong they are is what makes
+the targets most likely once the weights are integrated out (MacKay 1992; with Gauss-Newton steps Foresee and Hagan
+1997). No pattern need be kept apart, and what the weights leave open becomes an error bar. Its letters: α the penalty
+of a group of weights, β = 1/variance of the noise of an output, γ how many parameters the targets have decided, A the
+Hessian of F = Σ β E + ½ Σ α w², with E the sum over all patterns, and R with A⁻¹ = RᵀR.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from scipy.linalg import lapack
+
+from chainrule import engines
+from chainrule.engines import Source
+from chainrule.mixture import Member
+from chainrule.network import Network
+from chainrule.notation import Array, FloatArray
+from chainrule.training.gauss_newton import Curvature, Damping, why_not
+from chainrule.training.history import History
+from chainrule.training.many import at_once
+from chainrule.training.progress import progress as progress_bar
+
+STILL = 5
+"""Steps before penalties and noise are first estimated."""
+
+LEAST, MOST, CHANGE = 1e-6, 1e6, 10.0
+"""Bounds of α, and of its change and that of β in one step. The least is also the penalty of the output's biases."""
+
+WEAK = 0.02
+"""Added to γ and to Σ w² for α: a group whose weights are all 0 has one too."""
+
+START_BETA, LEAST_NOISE, LEAST_LEFT = 10.0, 1e-8, 1e-3
+"""β at first; the least variance of the noise, of standardised targets; and the least share of the patterns that is
+left to estimate it by, once weights have used up the others."""
+
+JITTER = 1e-15
+"""Of the mean of A's diagonal, added where rounding leaves A without a root; a hundred times more until it has one."""
+
+
+@dataclass(frozen=True, eq=False)
+class Posterior:
+    """A network at the top of its posterior, and how sharp that is.
+
+    Attributes
+    ----------
+    member : Member
+        The network, its noise and the covariance of its weights.
+    groups : tuple of str
+        What shares a penalty.
+    alpha : array, shape (groups,)
+        Their penalties.
+    beta : array, shape (outputs,)
+        1/variance of the noise; 1 for other objectives than the sum of squares, which have none.
+    gamma : float
+        The effective number of parameters.
+    log_evidence : float
+        The logarithm of the density of all targets with the weights integrated out, by Laplace's method.
+    history : History
+    """
+
+    member: Member
+    groups: tuple[str, ...]
+    alpha: FloatArray
+    beta: FloatArray
+    gamma: float
+    log_evidence: float
+    history: History
+
+
+def starts(net: Network, count: int, seed: int) -> list[Network]:
+    """Networks of this architecture with weights N(0, 1/nodes below) and hidden biases U(-1, 1)."""
+    nets = []
+    for n in range(count):
+        random = np.random.default_rng([seed, n])
+        theta = np.zeros(net.n_parameters)
+        for block in net.blocks:
+            if block.letter == "w":
+                theta[block.part] = random.normal(0.0, block.shape[1] ** -0.5, block.shape).ravel()
+            elif block.layer < net.depth:
+                theta[block.part] = random.uniform(-1.0, 1.0, block.shape)
+        nets.append(net.replace(theta))
+    return nets
+
+
+def bayesian(
+    nets: Sequence[Network],
+    inputs: Any,
+    targets: Any = None,
+    weights: Any = None,
+    *,
+    epochs: int = 100,
+    patience: int = 12,
+    relevance: bool = False,
+    threads: int | None = None,
+    progress: bool | None = None,
+    told: Callable[[int], None] | None = None,
+) -> list[Posterior]:
+    """Train networks by Bayesian regularisation, several at once; the arguments are never changed.
+
+    Parameters
+    ----------
+    nets : sequence of Network
+        Where each run starts; of one architecture, in float64, without penalties of their own.
+    inputs, targets, weights
+        As for :func:`chainrule.train`, standardised; a weight counts as that many repetitions of its pattern.
+    epochs : int
+        Steps at most.
+    patience : int
+        Steps without a larger evidence before a run ends; what is kept is its state at the largest. Past it weights
+        are fitted to noise, for the evidence is maximised as if A did not depend on them.
+    relevance : bool
+        A penalty for each input, in place of one for all weights of the first layer: inputs that do not matter are
+        switched off.
+    threads : int, optional
+        How many runs at once; by default one a processor, or CHAINRULE_THREADS.
+    progress : bool, optional
+        Whether to show how many are done; by default on a terminal.
+    told : callable, optional
+        Called with how many runs are done, whenever one is.
+
+    Returns
+    -------
+    list of Posterior
+        In the order of the networks.
+
+    Raises
+    ------
+    ValueError
+        If the networks cannot be trained so.
+    KeyboardInterrupt
+        On Ctrl-C, as soon as every run has stopped.
+    """
+    from threadpoolctl import threadpool_limits
+
+    for net in nets:
+        if why := why_not(net) or ("a penalty of its own is in the way" if net.l2 else ""):
+            raise ValueError(
+                f"nets must be such that the evidence can decide their penalties; got one: {why}. Use Adam."
+            )
+    source = engines.source(nets[0], inputs, targets, weights)
+    runs = [partial(_fit, net, source, epochs, patience, relevance) for net in nets]
+    done = 0
+    with threadpool_limits(1, "blas"), progress_bar(len(runs), progress, "networks") as report:
+
+        def one_more() -> None:
+            nonlocal done
+            done += 1
+            report(0.0, None, 1.0)
+            if told is not None:
+                told(done)
+
+        return at_once(runs, threads, done=one_more)
+
+
+def _fit(net: Network, source: Source, epochs: int, patience: int, relevance: bool) -> Posterior:
+    """One network, as it was when its evidence was largest."""
+    started = time.perf_counter()
+    state, damping = _State(net, source, relevance), Damping()
+    history = History(rule="bayesian", stopped="all epochs run")
+    best, kept = -np.inf, (state.theta, state.alpha, state.beta)
+    for epoch in range(epochs + 1):
+        engines.go_on()
+        if epoch >= min(STILL, epochs):
+            R = root_of_inverse(state.A)
+            evidence = state.log_evidence(R)
+            if evidence > best or epoch == STILL:
+                best, history.best_epoch, kept = evidence, epoch, (state.theta, state.alpha, state.beta)
+            if epoch - history.best_epoch >= patience:
+                history.stopped = f"no larger evidence for {patience} epochs"
+                break
+            state.estimate(R)
+        if epoch < epochs:
+            if not state.step(damping):
+                damping.share = 1.0
+            history.running.append(state.mean_error)
+    theta, state.alpha, state.beta = kept
+    state.move(theta)
+    R = root_of_inverse(state.A)
+    history.E, history.seconds = state.mean_error, time.perf_counter() - started
+    member = Member(net.replace(state.theta), 1 / state.beta if state.noisy else None, R)
+    gamma = float((1 - state.penalties * (R**2).sum(axis=0))[state.counted].sum())
+    return Posterior(member, state.names, state.alpha, state.beta, gamma, state.log_evidence(R), history)
+
+
+class _State:
+    """A run as it stands: θ, penalties and noise, and E with its derivatives there."""
+
+    def __init__(self, net: Network, source: Source, relevance: bool) -> None:
+        self.curvature = Curvature(net, source)
+        self.names, self.group, self.alpha = _groups(net, relevance)
+        self.counted = self.group >= 0
+        self.sizes = np.bincount(self.group[self.counted], minlength=len(self.names))
+        self.counts, self.noisy = self.curvature.counts, net.objective.name == "sse"
+        self.beta = np.full(self.curvature.levels, START_BETA if self.noisy else 1.0)
+        self.move(net.theta.astype(np.float64))
+
+    def move(self, theta: FloatArray) -> None:
+        """Be at this θ."""
+        self.theta = theta
+        self.errors, self.g, self.H = self.curvature.equations(theta)
+
+    @property
+    def mean_error(self) -> float:
+        """E without penalties."""
+        return float(self.errors.sum() / self.curvature.source.total)
+
+    @property
+    def penalties(self) -> FloatArray:
+        """α of each parameter."""
+        return np.where(self.counted, self.alpha[self.group], LEAST)
+
+    @property
+    def A(self) -> FloatArray:
+        """The Hessian of F."""
+        A = np.asarray(np.tensordot(self.beta, self.H, 1))
+        A[np.diag_indices_from(A)] += self.penalties
+        return A
+
+    def F(self, theta: FloatArray, errors: FloatArray) -> float:
+        """Σ β E + ½ Σ α w²."""
+        return float(self.beta @ errors + 0.5 * self.penalties @ theta**2)
+
+    def log_evidence(self, R: FloatArray) -> float:
+        """log p(targets | α, β), by Laplace's method."""
+        of_noise = self.counts @ np.log(self.beta / (2 * np.pi)) if self.noisy else 0.0
+        of_prior = self.sizes @ np.log(self.alpha) + (~self.counted).sum() * np.log(LEAST)
+        return float(-self.F(self.theta, self.errors) + np.log(np.diag(R)).sum() + 0.5 * (of_noise + of_prior))
+
+    def step(self, damping: Damping) -> bool:
+        """Take a step that lowers F; whether there was one."""
+        A, each = self.A, self.penalties
+
+        def value(δ: FloatArray) -> tuple[float, FloatArray]:
+            there = self.theta + δ
+            return self.F(there, self.curvature.errors(there)), there
+
+        scale = float(np.trace(A) - each.sum()) / len(A)
+        found = damping.step(self.F(self.theta, self.errors), self.beta @ self.g + each * self.theta, A, scale, value)
+        if found is not None:
+            self.move(found[1])
+        return found is not None
+
+    def estimate(self, R: FloatArray) -> None:
+        """α and β anew: γ of a group over its Σ w², and what is left of S over Σ (t - y)²."""
+        of_groups = self.group[self.counted]
+        traces = np.bincount(of_groups, (R**2).sum(axis=0)[self.counted], len(self.alpha))
+        squares = np.bincount(of_groups, self.theta[self.counted] ** 2, len(self.alpha))
+        decided = np.maximum(self.sizes - self.alpha * traces, 0.0)
+        if self.noisy:
+            used = [b * float(((R @ H) * R).sum()) for b, H in zip(self.beta, self.H, strict=True)]
+            left = np.maximum(self.counts - used, LEAST_LEFT * np.maximum(self.counts, 1.0))
+            noise = np.maximum(2 * self.errors / left, LEAST_NOISE)
+            self.beta = np.clip(1 / noise, self.beta / CHANGE, self.beta * CHANGE)
+        alpha = np.clip((decided + WEAK) / (squares + WEAK), LEAST, MOST)
+        self.alpha = np.clip(alpha, self.alpha / CHANGE, self.alpha * CHANGE)
+
+
+def _groups(net: Network, relevance: bool) -> tuple[tuple[str, ...], Array, FloatArray]:
+    """Names of what shares a penalty; of each parameter the number of its group, -1 for none; their first penalties."""
+    names: list[str] = []
+    first: list[float] = []
+    group = np.full(net.n_parameters, -1)
+    for block in net.blocks:
+        if block.letter == "w" and block.layer == 1 and relevance:
+            group[block.part] = len(names) + np.tile(np.arange(block.shape[1]), block.shape[0])
+            names += [f"w[1][:,{k}]" for k in range(block.shape[1])]
+            first += [float(block.shape[1])] * block.shape[1]
+        elif block.letter == "w" or block.layer < net.depth:
+            group[block.part] = len(names)
+            names.append(block.name)
+            first.append(float(net.sizes[block.layer - 1]))
+    return tuple(names), group, np.array(first)
+
+
+def root_of_inverse(A: FloatArray) -> FloatArray:
+    """R, lower triangular, with A⁻¹ = RᵀR."""
+    jitter, scale = 0.0, float(np.trace(A)) / len(A)
+    while True:
+        shifted = A + jitter * scale * np.eye(len(A)) if jitter else A
+        factor, info = lapack.dpotrf(shifted, lower=1, clean=1)
+        if info == 0:
+            return np.asarray(lapack.dtrtri(factor, lower=1, overwrite_c=1)[0])
+        jitter = 100 * jitter or JITTER
