@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.linalg import cho_solve, lapack
+from scipy.linalg import blas, cho_solve, lapack
 
 from chainrule.backprop import forward
 from chainrule.engines import Source
 from chainrule.network import Network, Trace
 from chainrule.notation import FloatArray
 
-BLOCK = 2**23
-"""Numbers of J that are in memory at once, 64 MB."""
+BLOCK = 2**19
+"""Numbers of J that are in memory at once, 4 MB, so that they are read from the cache."""
 
 MOST_MATRIX = 2**27
 """Numbers of H, of all noise levels, 1 GB; beyond it nothing second-order is tried."""
@@ -90,7 +90,8 @@ class Curvature:
         """Errors (levels,), their gradients (levels, parameters) and matrices (levels, parameters, parameters)."""
         net = self.net.replace(theta)
         P, m = net.n_parameters, net.sizes[-1]
-        errors, g, H = np.zeros(self.levels), np.zeros((self.levels, P)), np.zeros((self.levels, P, P))
+        errors, g = np.zeros(self.levels), np.zeros((self.levels, P))
+        H = [np.zeros((P, P), order="F") for _ in range(self.levels)]
         room = np.empty((m, P, self.rows))
         for piece, targets, weights in self.source.pieces():
             for start in range(0, len(targets), self.rows):
@@ -103,8 +104,8 @@ class Curvature:
                 for o in range(m):
                     level = o if self.levels > 1 else 0
                     g[level] -= J[o] @ residuals[o]
-                    H[level] += J[o] @ J[o].T
-        return errors, g, H
+                    blas.dsyrk(1.0, J[o].T, 1.0, H[level], trans=1, lower=1, overwrite_c=1)
+        return errors, g, np.array([np.tril(half) + np.tril(half, -1).T for half in H])
 
 
 def jacobian_rows(net: Network, trace: Trace, t: FloatArray, s: FloatArray, J: FloatArray) -> FloatArray:

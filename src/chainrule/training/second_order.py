@@ -10,7 +10,8 @@ Hessian of F = Σ β E + ½ Σ α w², with E the sum over all patterns, and R w
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -23,6 +24,7 @@ from chainrule.engines import Source
 from chainrule.mixture import Member
 from chainrule.network import Network
 from chainrule.notation import Array, FloatArray
+from chainrule.training.callbacks import Callbacks, Run
 from chainrule.training.gauss_newton import Curvature, Damping, why_not
 from chainrule.training.history import History
 from chainrule.training.many import at_once
@@ -101,7 +103,7 @@ def bayesian(
     relevance: bool = False,
     threads: int | None = None,
     progress: bool | None = None,
-    told: Callable[[int], None] | None = None,
+    callbacks: Any = (),
 ) -> list[Posterior]:
     """Train networks by Bayesian regularisation, several at once; the arguments are never changed.
 
@@ -123,8 +125,8 @@ def bayesian(
         How many runs at once; by default one a processor, or CHAINRULE_THREADS.
     progress : bool, optional
         Whether to show how many are done; by default on a terminal.
-    told : callable, optional
-        Called with how many runs are done, whenever one is.
+    callbacks : sequence
+        As for :func:`chainrule.train`; they are called from several threads.
 
     Returns
     -------
@@ -146,29 +148,23 @@ def bayesian(
                 f"nets must be such that the evidence can decide their penalties; got one: {why}. Use Adam."
             )
     source = engines.source(nets[0], inputs, targets, weights)
-    runs = [partial(_fit, net, source, epochs, patience, relevance) for net in nets]
-    done = 0
-    with threadpool_limits(1, "blas"), progress_bar(len(runs), progress, "networks") as report:
-
-        def one_more() -> None:
-            nonlocal done
-            done += 1
-            report(0.0, None, 1.0)
-            if told is not None:
-                told(done)
-
-        return at_once(runs, threads, done=one_more)
+    with closing(Callbacks(callbacks)) as watching:
+        runs = [partial(_fit, net, source, epochs, patience, relevance, watching) for net in nets]
+        with threadpool_limits(1, "blas"), progress_bar(len(runs), progress, "networks") as report:
+            return at_once(runs, threads, done=lambda: report(0.0, None, 1.0))
 
 
-def _fit(net: Network, source: Source, epochs: int, patience: int, relevance: bool) -> Posterior:
+def _fit(net: Network, source: Source, epochs: int, patience: int, relevance: bool, callbacks: Callbacks) -> Posterior:
     """One network, as it was when its evidence was largest."""
     started = time.perf_counter()
     state, damping = _State(net, source, relevance), Damping()
     history = History(rule="bayesian", stopped="all epochs run")
-    best, kept = -np.inf, (state.theta, state.alpha, state.beta)
+    best = -np.inf
     for epoch in range(epochs + 1):
         engines.go_on()
-        if epoch >= min(STILL, epochs):
+        if epoch < min(STILL, epochs):
+            kept = (state.theta, state.alpha, state.beta)
+        else:
             R = root_of_inverse(state.A)
             evidence = state.log_evidence(R)
             if evidence > best or epoch == STILL:
@@ -177,10 +173,18 @@ def _fit(net: Network, source: Source, epochs: int, patience: int, relevance: bo
                 history.stopped = f"no larger evidence for {patience} epochs"
                 break
             state.estimate(R)
-        if epoch < epochs:
+        if epoch == epochs:
+            break
+        view = partial(Run, epoch + 1, history, learning_rate=None)
+        stop = callbacks.before_epoch(view(network=net.replace(state.theta), seconds=time.perf_counter() - started))
+        if not stop:
             if not state.step(damping):
                 damping.share = 1.0
             history.running.append(state.mean_error)
+            stop = callbacks.after_epoch(view(network=net.replace(state.theta), seconds=time.perf_counter() - started))
+        if stop:
+            history.stopped = stop
+            break
     theta, state.alpha, state.beta = kept
     state.move(theta)
     R = root_of_inverse(state.A)
