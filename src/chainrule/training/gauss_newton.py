@@ -93,18 +93,19 @@ class Curvature:
         errors, g = np.zeros(self.levels), np.zeros((self.levels, P))
         H = [np.zeros((P, P), order="F") for _ in range(self.levels)]
         room = np.empty((m, P, self.rows))
-        for piece, targets, weights in self.source.pieces():
-            for start in range(0, len(targets), self.rows):
-                rows = slice(start, start + self.rows)
-                t, s = targets[rows], weights[rows]
-                trace = forward(net, piece[rows] if isinstance(piece, np.ndarray) else piece[rows].toarray())
-                errors += self._errors(net, trace, t, s)
-                J = room[..., : len(t)] if len(t) == self.rows else np.empty((m, P, len(t)))
-                residuals = jacobian_rows(net, trace, t, s, J)
-                for o in range(m):
-                    level = o if self.levels > 1 else 0
-                    g[level] -= J[o] @ residuals[o]
-                    blas.dsyrk(1.0, J[o].T, 1.0, H[level], trans=1, lower=1, overwrite_c=1)
+        with np.errstate(all="ignore"):
+            for piece, targets, weights in self.source.pieces():
+                for start in range(0, len(targets), self.rows):
+                    rows = slice(start, start + self.rows)
+                    t, s = targets[rows], weights[rows]
+                    trace = forward(net, piece[rows] if isinstance(piece, np.ndarray) else piece[rows].toarray())
+                    errors += self._errors(net, trace, t, s)
+                    J = room[..., : len(t)] if len(t) == self.rows else np.empty((m, P, len(t)))
+                    residuals = jacobian_rows(net, trace, t, s, J)
+                    for o in range(m):
+                        level = o if self.levels > 1 else 0
+                        g[level] -= J[o] @ residuals[o]
+                        blas.dsyrk(1.0, J[o].T, 1.0, H[level], trans=1, lower=1, overwrite_c=1)
         return errors, g, np.array([np.tril(half) + np.tril(half, -1).T for half in H])
 
 
@@ -114,19 +115,23 @@ def jacobian_rows(net: Network, trace: Trace, t: FloatArray, s: FloatArray, J: F
     Step 21, started with the rows of a root of Fisher's information in place of step 20: f'/√V, V the variance of a
     target that the objective implies (1, y of Poisson, y(1-y) of the cross-entropy). An unknown target has rows of 0.
     """
-    y, f, L = trace.y[-1], net.f[net.depth], net.depth
+    x, y, f, L = trace.x[-1], trace.y[-1], net.f[net.depth], net.depth
     root, unknown = np.sqrt(s)[:, None], np.isnan(t)
-    deviation = np.sqrt(np.maximum(_variance(net, y), LEAST_VARIANCE))
+    deviation = np.sqrt(np.maximum(_variance(net, x, y), LEAST_VARIANCE))
+    of_classes = f.vector and net.objective.name == "cross_entropy"
+    if of_classes:  # targets that sum to τ count as τ patterns whose targets sum to 1
+        sums = t.sum(axis=1, keepdims=True)
+        root, t = root * np.sqrt(sums), t / np.where(sums > 0, sums, 1.0)
     residuals = np.where(unknown, 0.0, root * (t - y) / deviation).T
     start = np.zeros((net.sizes[-1], *y.shape))
     each = np.arange(net.sizes[-1])
-    if f.vector:  # (I - √y √yᵀ) √D, a root of D - y yᵀ; the probabilities of a row sum to that of its targets
+    if of_classes:  # (I - √y √yᵀ) √D, a root of D - y yᵀ
         start[each, :, each] = deviation.T
         start -= np.sqrt(y).T[:, :, None] * y[None]
-        start = np.where(np.isnan(t[:, :1]), 0.0, root * start)
+        start = np.where(unknown[:, :1], 0.0, root * start)
     else:
-        ones = np.where(unknown, 0.0, root / deviation)
-        start[each, :, each] = f.pull(trace.x[L], ones).T
+        start[each, :, each] = np.where(unknown, 0.0, root / deviation).T
+        start = f.pull(x, start)
     d = start
     for i in range(L, 0, -1):
         turned = np.ascontiguousarray(
@@ -147,11 +152,11 @@ def jacobian_rows(net: Network, trace: Trace, t: FloatArray, s: FloatArray, J: F
     return residuals
 
 
-def _variance(net: Network, y: FloatArray) -> FloatArray:
-    """Of a target whose mean is y, by the objective."""
+def _variance(net: Network, x: FloatArray, y: FloatArray) -> FloatArray:
+    """Of a target whose mean is y, by the objective; y(1-y) as f', which does not cancel where y is all but 1."""
     if net.objective.name == "sse":
         return np.ones_like(y)
-    return y if net.objective.name == "poisson" or net.f[-1].vector else y * (1 - y)
+    return y if net.objective.name == "poisson" or net.f[-1].vector else np.asarray(net.f[-1].f_prime(x))
 
 
 @dataclass
@@ -174,17 +179,18 @@ class Damping:
         parabola said, stays above a quarter, and rises threefold below, fivefold where F did not fall.
         """
         diagonal = np.diag_indices_from(A)
-        while not self.spent:
-            damped = A.copy()
-            damped[diagonal] += self.share * scale
-            factor, info = lapack.dpotrf(damped, lower=1, overwrite_a=1)
-            if info == 0:
-                δ = -cho_solve((factor, True), g, check_finite=False)
-                foretold = -(g @ δ + 0.5 * δ @ (A @ δ))
-                there = value(δ)
-                if there[0] < F and np.isfinite(there[0]):
-                    q = (F - there[0]) / foretold
-                    self.share = max(self.share * (0.2 if q > 0.75 else 1.0 if q > 0.25 else 3.0), LEAST_DAMPING)
-                    return there
-            self.share *= 5
+        with np.errstate(all="ignore"):
+            while not self.spent:
+                damped = A.copy()
+                damped[diagonal] += self.share * scale
+                factor, info = lapack.dpotrf(damped, lower=1, overwrite_a=1)
+                if info == 0:
+                    δ = -cho_solve((factor, True), g, check_finite=False)
+                    foretold = -(g @ δ + 0.5 * δ @ (A @ δ))
+                    there = value(δ)
+                    if there[0] < F and np.isfinite(there[0]):
+                        q = (F - there[0]) / foretold
+                        self.share = max(self.share * (0.2 if q > 0.75 else 1.0 if q > 0.25 else 3.0), LEAST_DAMPING)
+                        return there
+                self.share *= 5
         return None

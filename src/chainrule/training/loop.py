@@ -304,12 +304,7 @@ class _Run:
     def diverged(self, epoch: int, source: Source) -> Diverged:
         self.history.stopped = "diverged"
         last = self.best if self.rule.whole else self.engine.network(self.state)
-        inputs = source.excerpt().inputs
-        layer, overflows = _largest_layer(last, inputs)
-        sizes = inputs.largest() if isinstance(inputs, Centred) else np.abs(inputs).max(axis=0)
-        column = int(np.argmax(sizes))
-        rate = None if self.rule.whole else self.learning_rate
-        return Diverged(last, self.history, epoch, layer, overflows, column, float(sizes[column]), rate)
+        return diverged(last, self.history, epoch, source, None if self.rule.whole else self.learning_rate)
 
 
 def _descend(run: _Run, epochs: int, shuffle: bool, seed: int, report: Report) -> None:
@@ -471,6 +466,15 @@ def _targets_vary(source: Source) -> bool:
         low = np.fmin(low, np.fmin.reduce(targets, axis=0))
         high = np.fmax(high, np.fmax.reduce(targets, axis=0))
     return bool(np.any(low < high))
+
+
+def diverged(last: Network, history: History, epoch: int, source: Source, learning_rate: float | None) -> Diverged:
+    """What is to be raised where E of these patterns is not finite any more, with the last network of which it was."""
+    inputs = source.excerpt().inputs
+    layer, overflows = _largest_layer(last, inputs)
+    sizes = inputs.largest() if isinstance(inputs, Centred) else np.abs(inputs).max(axis=0)
+    column = int(np.argmax(sizes))
+    return Diverged(last, history, epoch, layer, overflows, column, float(sizes[column]), learning_rate)
 
 
 def _largest_layer(net: Network, inputs: FloatArray) -> tuple[int, bool]:

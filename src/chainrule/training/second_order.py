@@ -27,6 +27,7 @@ from chainrule.notation import Array, FloatArray
 from chainrule.training.callbacks import Callbacks, Run
 from chainrule.training.gauss_newton import Curvature, Damping, why_not
 from chainrule.training.history import History
+from chainrule.training.loop import diverged
 from chainrule.training.many import at_once
 from chainrule.training.progress import progress as progress_bar
 
@@ -137,16 +138,14 @@ def bayesian(
     ------
     ValueError
         If the networks cannot be trained so.
+    Diverged
+        If E is not finite; of several networks, that of the first in their order.
     KeyboardInterrupt
         On Ctrl-C, as soon as every run has stopped.
     """
     from threadpoolctl import threadpool_limits
 
-    for net in nets:
-        if why := why_not(net) or ("a penalty of its own is in the way" if net.l2 else ""):
-            raise ValueError(
-                f"nets must be such that the evidence can decide their penalties; got one: {why}. Use Adam."
-            )
+    _require(nets, epochs, patience)
     source = engines.source(nets[0], inputs, targets, weights)
     with closing(Callbacks(callbacks)) as watching:
         runs = [partial(_fit, net, source, epochs, patience, relevance, watching) for net in nets]
@@ -154,17 +153,34 @@ def bayesian(
             return at_once(runs, threads, done=lambda: report(0.0, None, 1.0))
 
 
+def _require(nets: Sequence[Network], epochs: int, patience: int) -> None:
+    """Refuse what cannot be trained so."""
+    if not nets:
+        raise ValueError("nets must hold one network or more; got none. Make some with starts.")
+    for net in nets:
+        if why := why_not(net) or ("a penalty of its own is in the way" if net.l2 else ""):
+            raise ValueError(
+                f"nets must be such that the evidence can decide their penalties; got one: {why}. Use Adam."
+            )
+        if any(getattr(net, name) != getattr(nets[0], name) for name in ("sizes", "f", "objective", "bias")):
+            raise ValueError(f"nets must be of one architecture; got {nets[0]} and {net}. Train them apart.")
+    for name, value in (("epochs", epochs), ("patience", patience)):
+        if not isinstance(value, int | np.integer) or value < 1:
+            raise ValueError(f"{name} must be a whole number from 1 up; got {value!r}. Correct it.")
+
+
 def _fit(net: Network, source: Source, epochs: int, patience: int, relevance: bool, callbacks: Callbacks) -> Posterior:
     """One network, as it was when its evidence was largest."""
     started = time.perf_counter()
     state, damping = _State(net, source, relevance), Damping()
     history = History(rule="bayesian", stopped="all epochs run")
-    best = -np.inf
+    best, kept = -np.inf, None
     for epoch in range(epochs + 1):
         engines.go_on()
-        if epoch < min(STILL, epochs):
-            kept = (state.theta, state.alpha, state.beta)
-        else:
+        if not state.finite:
+            history.stopped = "diverged"
+            raise diverged(net.replace(state.theta.copy()), history, max(epoch, 1), source, None)
+        if epoch >= min(STILL, epochs):
             R = root_of_inverse(state.A)
             evidence = state.log_evidence(R)
             if evidence > best or epoch == STILL:
@@ -185,12 +201,15 @@ def _fit(net: Network, source: Source, epochs: int, patience: int, relevance: bo
         if stop:
             history.stopped = stop
             break
-    theta, state.alpha, state.beta = kept
-    state.move(theta)
+    if kept is not None:
+        theta, state.alpha, state.beta = kept
+        state.move(theta)
+    else:
+        history.best_epoch = history.epochs
     R = root_of_inverse(state.A)
     history.E, history.seconds = state.mean_error, time.perf_counter() - started
-    member = Member(net.replace(state.theta), 1 / state.beta if state.noisy else None, R)
-    gamma = float((1 - state.penalties * (R**2).sum(axis=0))[state.counted].sum())
+    member = Member(net.replace(state.theta.copy()), 1 / state.beta if state.noisy else None, R)
+    gamma = float((1 - state.penalties * (R**2).sum(axis=0)).sum())
     return Posterior(member, state.names, state.alpha, state.beta, gamma, state.log_evidence(R), history)
 
 
@@ -209,7 +228,13 @@ class _State:
     def move(self, theta: FloatArray) -> None:
         """Be at this θ."""
         self.theta = theta
+        theta.flags.writeable = False  # a callback sees it
         self.errors, self.g, self.H = self.curvature.equations(theta)
+
+    @property
+    def finite(self) -> bool:
+        """Whether E and its derivatives are."""
+        return bool(np.isfinite(self.errors).all() and np.isfinite(self.H).all())
 
     @property
     def mean_error(self) -> float:
