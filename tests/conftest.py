@@ -5,6 +5,8 @@ import os
 import hypothesis
 import pytest
 
+os.environ["SCIPY_ARRAY_API"] = "1"  # read when SciPy is first imported: scikit-learn's checks of estimators need it
+
 from chainrule import engines
 
 hypothesis.settings.register_profile("chainrule", deadline=None, derandomize=True)

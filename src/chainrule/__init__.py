@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from chainrule.backprop import update as update
     from chainrule.certificate import check as check
     from chainrule.derivation.steps import derive as derive
+    from chainrule.estimators import NetworkClassifier as NetworkClassifier
+    from chainrule.estimators import NetworkRegressor as NetworkRegressor
     from chainrule.model import Model as Model
     from chainrule.model import load as load
     from chainrule.model import save as save
@@ -35,6 +37,8 @@ _HOME = {
     "Interrupted": "training.loop",
     "Model": "model",
     "Network": "network",
+    "NetworkClassifier": "estimators",
+    "NetworkRegressor": "estimators",
     "Objective": "objective",
     "WorseThanConstant": "training.loop",
     "check": "certificate",
