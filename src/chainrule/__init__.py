@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from chainrule.training.loop import WorseThanConstant as WorseThanConstant
     from chainrule.training.loop import train as train
     from chainrule.training.many import train_many as train_many
+    from chainrule.training.second_order import bayesian as bayesian
 
 _HOME = {
     "Activation": "activations",
@@ -41,6 +42,7 @@ _HOME = {
     "NetworkRegressor": "estimators",
     "Objective": "objective",
     "WorseThanConstant": "training.loop",
+    "bayesian": "training.second_order",
     "check": "certificate",
     "derive": "derivation.steps",
     "error": "backprop",
