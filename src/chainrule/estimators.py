@@ -328,7 +328,7 @@ class _Networks(BaseEstimator):  # type: ignore[misc]
         read: Any
         if _has_texts(X) if reset else encoding is not None and bool(encoding.text):
             validate_data(self, X, reset=reset, skip_check_array=True)
-            read = read_table(X, text=() if encoding is None else encoding.text)
+            read = read_table(X, text=() if encoding is None else _texts(encoding, named=_is_frame(X)))
         else:
             gaps = self.missing == "mean" and not is_sparse(X)
             read = validate_data(
@@ -1103,6 +1103,12 @@ def _has_texts(X: Any) -> bool:
         return False  # and what is wrong with it scikit-learn says
 
 
+def _texts(encoding: Encoding, *, named: bool) -> dict[str, tuple[str, ...]]:
+    """The columns that are texts and their levels; those of an array are called x0, x1 and so on."""
+    columns = enumerate(encoding.fields)
+    return {one.name if named else f"x{j}": one.levels for j, one in columns if one.kind == "text"}
+
+
 def _canonical(values: Any) -> Any:
     """A sparse array without an entry given twice, that shares no memory that could be written to."""
     matrix = csr_array(values)
@@ -1246,8 +1252,11 @@ def _from_data(kind: Any, spec: dict[str, Any], arrays: dict[str, FloatArray]) -
         for name in ("running", "validation", "learning_rates"):
             getattr(history, name)[:] = arrays[f"{k}.{name}"].tolist()
         if of_one["updates"] is not None:
-            slots = [arrays[f"{k}.slot.{n}"] for n in range(RULES[history.rule].slots)]
-            history.memory = engines.Memory(of_one["updates"], tuple(slots))
+            row = RULES[history.rule]
+            slots = tuple(arrays[f"{k}.slot.{n}"] for n in range(row.slots))
+            if row.whole or any(slot.shape != net.theta.shape for slot in slots):
+                raise ValueError("history must hold the memory of its rule; got another. Save the estimator again.")
+            history.memory = engines.Memory(int(of_one["updates"]), slots)
         scores = arrays.get(f"{k}.scores")
         estimator.histories_.append(history)
         estimator._scores.append(None if scores is None else scores.tolist())
@@ -1272,8 +1281,11 @@ def _require_whole(estimator: Any) -> None:
     encoded = estimator.n_features_in_ if inputs.encoding is None else len(inputs.names)
     parts = (inputs.scaling.mean, inputs.scaling.sd, inputs.varies)
     outputs = (estimator._targets.mean, estimator._targets.sd)
+    names = getattr(estimator, "feature_names_in_", ())
     good = (
         columns == estimator.n_features_in_
+        and len(names) in {0, columns}
+        and all(isinstance(name, str) for name in names)
         and all(net.sizes == first.sizes and net.f == first.f for net in estimator.nets_)
         and all(part.shape == (encoded,) for part in parts)
         and first.sizes[0] == encoded

@@ -215,7 +215,7 @@ def choose_solver(patterns: float, parameters: int, task: str, objective: str = 
     if objective != "sse":
         return (
             "adam",
-            f"objective {objective!r} has no error bars of second order: Adam, stopped by patterns kept apart",
+            f"objective {objective!r} is not the sum of squares: Adam, stopped by patterns that are kept apart",
         )
     return "adam", (
         f"{size} and {parameters:,} parameters are too many for second-order training: Adam, stopped by patterns that "
@@ -253,7 +253,7 @@ def plan_of(
     auto = isinstance(solver, str) and solver == "auto"
     if auto and (steps or given):
         solver = "adam"
-        why = f"{'partial_fit goes' if steps else 'patterns to stop by are for'} by small steps: Adam"
+        why = f"{'partial_fit goes by' if steps else 'patterns to stop by are for'} small steps: Adam"
     elif auto:
         sizes = (goal.inputs, *(HIDDEN[size] if wanted is None else wanted), goal.outputs)
         parameters = sum((below + 1) * nodes for below, nodes in pairwise(sizes))
@@ -751,6 +751,21 @@ def by_solver(
         histories=found.histories,
         why=plan.why,
     )
+
+
+def usual_solver(problem: Problem, given: Given) -> str | None:
+    """The solver where none is given: "auto" if that is Bayesian regularisation, and nothing is given that it has not.
+
+    Else None: ways of training are tried, as :mod:`chainrule.choosing` says.
+    """
+    decided = replace(given, hidden=None, activation=None) != Given()
+    if decided or problem.output != "identity" or not isinstance(problem.inputs, np.ndarray):
+        return None
+    hidden = HIDDEN["few" if problem.rows <= MANY else "many"] if given.hidden is None else given.hidden
+    sizes = (problem.inputs.shape[1], *hidden, problem.targets.shape[1])
+    parameters = sum((below + 1) * nodes for below, nodes in pairwise(sizes))
+    chosen, _ = choose_solver(problem.rows, parameters, "regression")
+    return "auto" if chosen == "bayesian" else None
 
 
 def _plan_given(given: Given, goal: Goal, patterns: Patterns) -> Plan:
