@@ -746,7 +746,7 @@ def test_a_picture_of_the_fit(run: Run, here: Path, monkeypatch: pytest.MonkeyPa
 
 TRAINED = {
     "task", "sizes", "parameters", "inputs", "targets", "rows", "refitted", "notes", "warnings", "chosen", "trials",
-    "scores", "folds", "certificate", "history", "seconds", "saved",
+    "scores", "folds", "certificate", "history", "seconds", "saved", "networks", "why",
 }  # fmt: skip
 SCORES = {"rows", "r2", "rmse", "mae"}
 OF_CLASSES = {"rows", "accuracy", "log_loss", "roc_auc", "confusion"}

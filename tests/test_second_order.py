@@ -626,14 +626,16 @@ def test_callbacks_see_and_stop_a_run():
 
 
 def test_ctrl_c_ends_every_run():
-    """SIGINT while four networks train on two threads ends all of them at once, and closes the callbacks."""
+    """SIGINT while four networks train on two threads ends all of them at once, closes the callbacks, and leaves the
+    networks that were begun, as they were when their evidence was largest.
+    """
     inputs, targets, _ = bend(60, 0.3, 1)
     nets, calls, closed = starts(Network([4, 6, 1]), 4, 0), [], []
 
     class Watching:
         def after_epoch(self, run):
             calls.append(threading.current_thread().name)
-            if len(calls) == 30:
+            if len(calls) == 60:
                 os.kill(os.getpid(), signal.SIGINT)
 
         def close(self):
@@ -641,7 +643,7 @@ def test_ctrl_c_ends_every_run():
 
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # which whatever started this may have turned off
     try:
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(Interrupted) as caught:
             bayesian(nets, inputs, targets, epochs=10**5, patience=10**5, threads=2, callbacks=[Watching()])
     finally:
         signal.signal(signal.SIGINT, before)
@@ -649,6 +651,11 @@ def test_ctrl_c_ends_every_run():
     time.sleep(0.05)
     assert closed == [len(calls)]
     assert not [one for one in threading.enumerate() if one.name.startswith("chainrule-run")]
+    assert len(caught.value.members) == 2
+    assert caught.value.history.stopped == "interrupted"
+    alone = bayesian(nets[:1], inputs, targets, epochs=caught.value.history.best_epoch)[0].member
+    assert np.array_equal(caught.value.members[0].network.theta, alone.network.theta)
+    assert np.array_equal(caught.value.members[0].whitening, alone.whitening)
 
 
 # ------------------------------------------------------------------------------------------------------------- refusals

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import scores
+from chainrule.mixture import Mixture
 from chainrule.network import Network
 from chainrule.notation import Array, FloatArray
 from chainrule.tables import split
@@ -226,6 +227,12 @@ class Choice:
         Rows that chose and were not trained on.
     searched : bool
         Whether other networks and rules were tried.
+    mixture : Mixture or None
+        The networks that a solver trained, of which ``network`` is the first.
+    histories : tuple of History
+        Of each of them.
+    why : str
+        Why that solver was taken.
     """
 
     settings: Settings
@@ -234,6 +241,9 @@ class Choice:
     history: History
     stopping: int
     searched: bool = False
+    mixture: Mixture | None = None
+    histories: tuple[History, ...] = ()
+    why: str = ""
 
 
 def fit(problem: Problem, settings: Settings, **options: Any) -> tuple[Network, History]:
@@ -286,6 +296,8 @@ class Given:
     patience: int | None = 20
     schedule: Any = "constant"
     clip: float | None = None
+    solver: str | None = None
+    ensemble: int | None = None
 
     def streamed(self) -> Given:
         """The same for a table that is streamed: Adam, larger batches and few epochs, for each has many updates."""

@@ -21,9 +21,11 @@ import numpy as np
 from chainrule import scores, streaming
 from chainrule.certificate import Certificate
 from chainrule.choosing import Choice, Given, Problem, again, choose, train_on
+from chainrule.mixture import Mixture
 from chainrule.network import Network
 from chainrule.notation import Array, FloatArray
 from chainrule.scores import Scored
+from chainrule.solving import by_solver, usual_solver
 from chainrule.tables import BadData, Blocks, Encoding, Kind, Table, Targets, read_table, split
 from chainrule.tables.columns import ZEROS
 from chainrule.tables.encoding import Field, classes_of
@@ -155,10 +157,11 @@ def fit(
         hidden=None if given.hidden is None else tuple(given.hidden),
         rule=None if given.rule is None else rule_of(given.rule),
     )
+    _require_solver(given, search)
     run: dict[str, Any] = {"engine": engine, "seed": seed, "progress": progress}
     blocks = streaming.large_table(table, stream, text=text, dialect=dialect)
     if blocks is not None:
-        _require_streamable(target, cv, refit)
+        _require_streamable(target, cv, refit, given.solver)
         return _fit_stream(
             kind,
             blocks,
@@ -435,16 +438,21 @@ class _Data:
             encoding.inputs,
         )
         try:
-            if like is None:
+            solver = given.solver or (usual_solver(problem, given) if run.get("search") is None else None)
+            if solver is not None:
+                training = {name: value for name, value in run.items() if name != "search"}
+                choice = by_solver(problem, replace(given, solver=solver), **training)
+            elif like is None:
                 choice = choose(problem, given, **run)
             else:
                 network, history = again(problem, like, **run)
                 choice = replace(like, network=network, history=history)
         except Interrupted as error:
             fitted = {"interrupted": error.stage, **self.written}
-            error.model = kind(error.network, encoding, scaling, targets, fitted)
+            mixture = Mixture(error.members) if error.members else None
+            error.model = kind(error.network, encoding, scaling, targets, fitted, mixture=mixture)
             raise
-        return kind(choice.network, encoding, scaling, targets), choice
+        return kind(choice.network, encoding, scaling, targets, mixture=choice.mixture), choice
 
 
 def _as_fitted(origin: str, rows: Mapping[str, int], refit: bool, choice: Choice, seed: int) -> dict[str, Any]:
@@ -495,6 +503,16 @@ def _require_choices(
         raise ValueError(f"cv must be a whole number of folds from 2 up; got {cv!r:.200}. Pass 5.")
     if search is not None and not (isinstance(search, int | float | np.number) and 0 < search < np.inf):
         raise ValueError(f"search must be a number of seconds above 0; got {search!r:.200}. Pass 60 for a minute.")
+
+
+def _require_solver(given: Given, search: float | None) -> None:
+    """Refuse what does not go with a solver, or needs one."""
+    if given.solver is not None and search is not None:
+        raise ValueError("search must be left out with a solver, which tries no other ways; got both. Choose one.")
+    if given.solver is None and given.ensemble is not None:
+        raise ValueError(
+            f"ensemble must come with a solver; got {given.ensemble!r:.200} alone. Pass solver='auto' (--solver auto)."
+        )
 
 
 def _column_names(argument: str, names: Any) -> tuple[str, ...]:
@@ -683,12 +701,13 @@ def _few(rows: int, folds: bool) -> tuple[str, ...]:
     )
 
 
-def _require_streamable(target: Any, cv: Any, refit: bool) -> None:
+def _require_streamable(target: Any, cv: Any, refit: bool, solver: Any) -> None:
     """Refuse what needs the whole table in memory."""
     named = isinstance(target, str) or (
         isinstance(target, list | tuple) and all(isinstance(name, str) for name in target)
     )
-    for name, wrong in (("target", not named), ("cv", cv is not None), ("refit", refit)):
+    left = (("cv", cv is not None), ("refit", refit), ("solver", solver is not None))
+    for name, wrong in (("target", not named), *left):
         if wrong:
             must = "name columns" if name == "target" else "be left out"
             raise ValueError(

@@ -19,6 +19,8 @@ from chainrule.backprop import forward, jacobian
 from chainrule.network import Network, as_targets
 from chainrule.notation import FloatArray
 
+COMBINE = ("mean", "median")
+
 BLOCK = 2**22
 """Numbers of J that are in memory at once, 32 MB."""
 
@@ -82,11 +84,6 @@ class Mixture:
         combined: FloatArray = np.median(outputs, axis=0) if self.combine == "median" else outputs.mean(axis=0)
         return combined
 
-    @property
-    def sure(self) -> bool:
-        """Whether it cannot say how sure it is."""
-        return any(one.noise is None for one in self.members)
-
     def _normals(self, inputs: Any) -> tuple[FloatArray, FloatArray]:
         """Means and variances of the members, (members, patterns, outputs)."""
         return self.outputs(inputs), np.array([one.variance(inputs) for one in self.members])
@@ -116,3 +113,35 @@ class Mixture:
         logs = -0.5 * ((t - means) ** 2 / variances + np.log(2 * np.pi * variances))
         of_members = np.where(np.isnan(t), 0.0, logs).sum(axis=-1)
         return np.asarray(logsumexp(of_members, axis=0) - np.log(len(self.members)))
+
+    def to_arrays(self) -> dict[str, FloatArray]:
+        """All that a file holds of it, but for what its networks have in common."""
+        arrays: dict[str, FloatArray] = {}
+        for k, one in enumerate(self.members):
+            arrays[f"{k}.theta"] = one.network.theta
+            arrays |= {
+                f"{k}.{name}": values
+                for name, values in (("noise", one.noise), ("whitening", one.whitening))
+                if values is not None
+            }
+        return arrays
+
+    @classmethod
+    def from_arrays(cls, net: Network, arrays: dict[str, FloatArray], count: int, combine: str) -> Mixture:
+        """The mixture of :meth:`to_arrays`; ValueError if it is none."""
+        members = tuple(
+            Member(net.replace(arrays[f"{k}.theta"]), arrays.get(f"{k}.noise"), arrays.get(f"{k}.whitening"))
+            for k in range(count)
+        )
+        P, outputs = net.n_parameters, net.sizes[-1]
+        noises = [one.noise for one in members if one.noise is not None]
+        good = (
+            bool(members)
+            and combine in COMBINE
+            and len(noises) in {0, len(members)}
+            and all(noise.shape == (outputs,) and (noise > 0).all() for noise in noises)
+            and all(one.whitening is None or one.whitening.shape == (P, P) for one in members)
+        )
+        if not good:
+            raise ValueError("mixture must hold noise and covariance of its networks' size; got others. Save it again.")
+        return cls(members, combine)

@@ -20,6 +20,7 @@ from chainrule.choosing import Given
 from chainrule.files import model_file
 from chainrule.files.model_file import BadFile
 from chainrule.fitting import CERTIFIED, Report
+from chainrule.mixture import Mixture
 from chainrule.network import Network
 from chainrule.notation import Array, FloatArray
 from chainrule.scores import Scored
@@ -30,7 +31,7 @@ from chainrule.tables.table import Text, listed
 
 @dataclass
 class Model:
-    """A network and how a table becomes its inputs and its outputs become predictions.
+    """A network, or several, and how a table becomes their inputs and their outputs become predictions.
 
     Attributes
     ----------
@@ -45,6 +46,8 @@ class Model:
         How it was fitted: plain values, and dicts of them.
     report : Report or None
         What came of the fit; not saved.
+    mixture : Mixture or None
+        The networks that a solver trained, of which ``network`` is the first; their mean is what is predicted.
     """
 
     network: Network
@@ -53,6 +56,7 @@ class Model:
     targets: Targets | None = None
     fitted: dict[str, Any] = field(default_factory=dict)
     report: Report | None = None
+    mixture: Mixture | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -98,6 +102,8 @@ class Model:
         task: str | None = None,
         hidden: Sequence[int] | None = None,
         activation: str | None = None,
+        solver: str | None = None,
+        ensemble: int | None = None,
         rule: str | None = None,
         learning_rate: float | None = None,
         schedule: Any = "constant",
@@ -142,6 +148,11 @@ class Model:
             Nodes of each hidden layer; empty for none.
         activation : str, optional
             Of the hidden layers; tanh by default.
+        solver : str, optional
+            Train without trying ways of training: "bayesian" (regularisation by the evidence, with error bars),
+            "levenberg_marquardt", "lbfgs", "adam" and so on; or "auto", which chooses by rows, parameters and task.
+        ensemble : int, optional
+            Networks that a solver trains, from different starts: 10 for "bayesian", else 1; 5 where "auto" takes Adam.
         rule, learning_rate, schedule, clip, epochs, patience, engine, seed, progress, callbacks
             As for :func:`chainrule.train`.
         batch_size : int, optional
@@ -189,7 +200,20 @@ class Model:
             text=text,
             missing=missing,
             task=task,
-            given=Given(hidden, activation, l2, rule, learning_rate, epochs, batch_size, patience, schedule, clip),
+            given=Given(
+                hidden,
+                activation,
+                l2,
+                rule,
+                learning_rate,
+                epochs,
+                batch_size,
+                patience,
+                schedule,
+                clip,
+                solver,
+                ensemble,
+            ),
             held_out=held_out,
             cv=cv,
             refit=refit,
@@ -214,7 +238,7 @@ class Model:
                 for j, one in enumerate(self.targets.fields)
             ]
         outputs = self._outputs(new)
-        return self._scores(truth, outputs, linear), self._said(outputs)
+        return self._scores(truth, outputs, self._interval(new), linear), self._said(outputs)
 
     def _said(self, outputs: FloatArray) -> FloatArray:
         """Numbers (rows, targets), or the probabilities of all levels."""
@@ -222,8 +246,14 @@ class Model:
             return self._decoded(outputs)
         return np.hstack(self.targets.probabilities(outputs))
 
-    def _scores(self, truth: FloatArray, outputs: FloatArray, linear: Sequence[FloatArray] | None = None) -> Scored:
-        """Scores of the network's outputs, of what a linear model says of each target, and of the constant."""
+    def _scores(
+        self,
+        truth: FloatArray,
+        outputs: FloatArray,
+        interval: FloatArray | None = None,
+        linear: Sequence[FloatArray] | None = None,
+    ) -> Scored:
+        """Scores of the network's outputs and intervals, of a linear model, and always saying the same."""
         classes = self.task == "classification"
         said: dict[str, Sequence[FloatArray]] = {"network": [*self._decoded(outputs).T]}
         if self.targets is not None and classes:
@@ -233,10 +263,66 @@ class Model:
         if self.targets is not None:
             said["constant predictor"] = self.targets.constant(len(truth))
         score: Any = scores.classification if classes else scores.regression
-        return {
+        found = {
             output: {name: score(truth[:, j], of_each[j]) for name, of_each in said.items()}
             for j, output in enumerate(self.outputs)
         }
+        if interval is not None:
+            for j, output in enumerate(self.outputs):
+                found[output]["network"] = score(truth[:, j], said["network"][j], interval[:, j])
+        return found
+
+    @property
+    def has_error_bars(self) -> bool:
+        """Whether it says how sure it is of a number."""
+        return self.mixture is not None and self.mixture.members[0].noise is not None
+
+    def _interval(self, y_0: Any, percent: float = 90.0) -> FloatArray | None:
+        """Ends of the interval for encoded inputs, (rows, targets, 2), if there are error bars."""
+        if not self.has_error_bars:
+            return None
+        assert self.mixture is not None
+        tail = (100 - percent) / 200
+        with np.errstate(all="ignore"):
+            ends = self.mixture.quantiles(self.scaled(y_0), (tail, 1 - tail))
+            return np.stack([self._decoded(ends[..., n]) for n in (0, 1)], axis=-1)
+
+    def interval(self, table: Any, percent: float = 90.0) -> FloatArray:
+        """Between what each target lies with this probability, (rows, targets, 2), in the targets' units.
+
+        Parameters
+        ----------
+        table : path, data frame or array
+            As for :meth:`predict`.
+        percent : float
+            Above 0 and below 100; as much is left out on either side.
+
+        Raises
+        ------
+        ValueError
+            If the model has no error bars.
+        """
+        self._require_interval(percent)
+        found = self._interval(self.encoded(self.read(table), warn=True), percent)
+        assert found is not None
+        return found
+
+    def std(self, table: Any) -> FloatArray:
+        """The standard deviation of what each target may be, noise included, (rows, targets), in the targets' units."""
+        self._require_interval(90.0)
+        assert self.mixture is not None
+        assert self.targets is not None
+        sd = 1.0 if self.targets.scaling is None else self.targets.scaling.sd
+        return np.asarray(self.mixture.std(self.scaled(self.encoded(self.read(table), warn=True))) * sd)
+
+    def _require_interval(self, percent: float) -> None:
+        if not self.has_error_bars:
+            raise ValueError(
+                "model must have error bars to give intervals; got one without. Train a regression with a solver that "
+                "has them: solver='auto' (--solver auto)."
+            )
+        if not isinstance(percent, int | float | np.number) or not 0 < percent < 100:
+            raise ValueError(f"interval must be a percentage between 0 and 100; got {percent!r:.200}. Pass 90.")
 
     def certified(self, y_0: Any, truth: FloatArray) -> Certificate:
         """The certificate of the network's gradient on encoded inputs and targets in their own terms."""
@@ -281,7 +367,9 @@ class Model:
     def _predicted(self, table: Any) -> FloatArray:
         """The network's outputs for a table, all finite."""
         read = self.read(table)
-        outputs = self._outputs(self.encoded(read, warn=True))
+        return self._finite(read, self._outputs(self.encoded(read, warn=True)))
+
+    def _finite(self, read: Table, outputs: FloatArray) -> FloatArray:
         if not np.isfinite(outputs).all():
             row, j = (int(n) for n in np.argwhere(~np.isfinite(outputs))[0])
             raise BadData(
@@ -346,6 +434,8 @@ class Model:
     def _outputs(self, y_0: Any) -> FloatArray:
         with np.errstate(all="ignore"):  # what overflows is not finite, and that is what is looked at
             scaled = self.scaled(y_0)
+            if self.mixture is not None:
+                return self.mixture.predict(scaled)
             return engines.load("auto", self.network, scaled).predict(self.network, scaled).astype(np.float64)
 
     def _decoded(self, outputs: FloatArray) -> FloatArray:
@@ -378,19 +468,40 @@ class Model:
         truth = Targets(tuple(Field(name) for name in read.names[-outputs:])).truth(read.select(read.names[-outputs:]))
         return self.encoded(read.select(read.names[:-outputs])), truth
 
-    def said(self, table: Any, *, probabilities: bool = False, dialect: Any = None) -> Iterator[dict[str, Array]]:
+    def said(
+        self, table: Any, *, probabilities: bool = False, interval: float | None = None, dialect: Any = None
+    ) -> Iterator[dict[str, Array]]:
         """Predictions by name, a piece of the table at a time if it is large.
 
-        Yields one array (rows,) for each target and, if asked for, one for each class, target=class.
+        Yields one array (rows,) for each target and, if asked for, one for each class, target=class, or of an interval
+        of so many per cent its ends and the standard deviation, target_low, target_high and target_std.
         """
         if probabilities:
             self._require_classes()
+        if interval is not None:
+            self._require_interval(interval)
         for read in self.pieces(table, dialect):
-            outputs = self._predicted(read)
+            y_0 = self.encoded(read, warn=True)
+            outputs = self._finite(read, self._outputs(y_0))
             columns = dict(zip(self.outputs, self._labelled(outputs).T, strict=True))
             if probabilities:
                 columns |= dict(zip(self.probability_names, self._said(outputs).T, strict=True))
+            if interval is not None:
+                columns |= self._bars(y_0, interval)
             yield columns
+
+    def _bars(self, y_0: Any, percent: float) -> dict[str, Array]:
+        """Error bars by name."""
+        assert self.mixture is not None
+        assert self.targets is not None
+        ends = self._interval(y_0, percent)
+        assert ends is not None
+        sd = 1.0 if self.targets.scaling is None else self.targets.scaling.sd
+        deviations = self.mixture.std(self.scaled(y_0)) * sd
+        found: dict[str, Array] = {}
+        for j, name in enumerate(self.outputs):
+            found |= {f"{name}_std": deviations[:, j], f"{name}_low": ends[:, j, 0], f"{name}_high": ends[:, j, 1]}
+        return found
 
     def pieces(self, table: Any, dialect: Any) -> Iterator[Table]:
         """The table, or the pieces of one that is large."""
@@ -413,17 +524,19 @@ class Model:
         -------
         dict
             For each target "network" and, unless it is bare, "constant predictor" (the mean, or the shares of the
-            classes, in training): r2, rmse, mae, or accuracy, log_loss, roc_auc and confusion.
+            classes, in training): r2, rmse, mae and coverage, or accuracy, log_loss, roc_auc and confusion.
         """
-        found = [self._truth_and_outputs(read) for read in self.pieces(table, dialect)]
-        truth, outputs = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        found = [self._judged(read) for read in self.pieces(table, dialect)]
+        truth, outputs = (np.concatenate([one[n] for one in found]) for n in (0, 1))
         if np.isnan(truth).all():
             raise BadData("targets must be known in some rows; got none. Pass a table with the truth.")
-        return self._scores(truth, outputs)
+        intervals = [one[2] for one in found if one[2] is not None]
+        return self._scores(truth, outputs, np.concatenate(intervals) if intervals else None)
 
-    def _truth_and_outputs(self, read: Table) -> tuple[FloatArray, FloatArray]:
+    def _judged(self, read: Table) -> tuple[FloatArray, FloatArray, FloatArray | None]:
+        """Truth, outputs, and intervals if there are error bars."""
         y_0, truth = self._inputs_and_truth(read, warn=True)
-        return truth, self._outputs(y_0)
+        return truth, self._outputs(y_0), self._interval(y_0)
 
     def check(self, table: Any, rows: int = CERTIFIED) -> Certificate:
         """The certificate of the network's gradient on the first rows of a table that know a target."""
@@ -541,6 +654,9 @@ def _as_data(model: Model) -> tuple[dict[str, Any], dict[str, FloatArray]]:
         spec["columns"] = [spec_of(one) for one in model.encoding.fields]
     if model.targets is not None:
         spec["targets"] = model.targets.to_spec()
+    if model.mixture is not None:
+        spec["mixture"] = {"networks": len(model.mixture.members), "combine": model.mixture.combine}
+        arrays |= model.mixture.to_arrays()
     return spec, arrays
 
 
@@ -559,7 +675,11 @@ def _from_data(spec: dict[str, Any], arrays: dict[str, FloatArray]) -> Model:
             targets.objective,
         ) and targets.task != "regression":
             raise ValueError("targets must fit the network's output layer; got classes for another. Save it again.")
-    model = Model(net, encoding, _scaling("inputs", arrays, net.sizes[0]), targets, spec["fitted"])
+    mixture = None
+    if "mixture" in spec:
+        mixture = Mixture.from_arrays(net, arrays, spec["mixture"]["networks"], spec["mixture"]["combine"])
+        net = mixture.members[0].network
+    model = Model(net, encoding, _scaling("inputs", arrays, net.sizes[0]), targets, spec["fitted"], mixture=mixture)
     values = [v for one in model.fitted.values() for v in (one.values() if isinstance(one, dict) else (one,))]
     if any(isinstance(value, dict | list | tuple) for value in values):
         raise ValueError("fitted must hold plain values and dicts of them; got deeper ones. Keep them elsewhere.")
@@ -595,4 +715,10 @@ def _dense(values: Any) -> FloatArray:
 
 def scores_to_dict(found: Scored) -> dict[str, Any]:
     """Scores as plain data."""
-    return {target: {name: asdict(one) for name, one in of_one.items()} for target, of_one in found.items()}
+    return {
+        target: {
+            name: {figure: value for figure, value in asdict(one).items() if value is not None}
+            for name, one in of_one.items()
+        }
+        for target, of_one in found.items()
+    }

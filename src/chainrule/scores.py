@@ -20,17 +20,19 @@ Scored = Mapping[str, Mapping[str, Any]]
 class Scores:
     """Of one set of predictions of one target: the rows that know it, R², RMSE and MAE, these in the target's units.
 
-    R² is nan for fewer than 2 rows or a constant target, of which there is nothing to explain.
+    R² is nan for fewer than 2 rows or a constant target, of which there is nothing to explain. Where there are error
+    bars, coverage is the share of the rows whose target lies in its 90 % interval.
     """
 
     rows: int
     r2: float
     rmse: float
     mae: float
+    coverage: float | None = None
 
 
-def regression(truth: FloatArray, said: FloatArray) -> Scores:
-    """Scores of predictions of one target, (rows,), on the rows that know it.
+def regression(truth: FloatArray, said: FloatArray, interval: FloatArray | None = None) -> Scores:
+    """Scores of predictions of one target, (rows,), and of 90 % intervals, (rows, 2), on the rows that know it.
 
     By scikit-learn, of numbers near 1, so that no square of theirs overflows or vanishes.
     """
@@ -38,6 +40,9 @@ def regression(truth: FloatArray, said: FloatArray) -> Scores:
 
     known = ~np.isnan(truth)
     truth, said = truth[known], said[known]
+    coverage = None
+    if interval is not None and truth.size:
+        coverage = float(((interval[known, 0] <= truth) & (truth <= interval[known, 1])).mean())
     if not truth.size:
         return Scores(0, float("nan"), float("nan"), float("nan"))
     varies = bool((truth != truth[0]).any())
@@ -50,7 +55,7 @@ def regression(truth: FloatArray, said: FloatArray) -> Scores:
         if np.isfinite(said).all():
             rmse = largest * float(root_mean_squared_error(truth / largest, said / largest))
             mae = largest * float(mean_absolute_error(truth / largest, said / largest))
-    return Scores(truth.size, r2, rmse, mae)
+    return Scores(truth.size, r2, rmse, mae, coverage)
 
 
 @dataclass(frozen=True)
@@ -169,8 +174,11 @@ def mean(found: Sequence[Mapping[str, Mapping[str, Any]]]) -> dict[str, dict[str
 def _mean(found: Sequence[Any]) -> Any:
     figures: dict[str, Any] = {}
     for field in fields(found[0]):
-        values = np.array([getattr(one, field.name) for one in found])
-        if field.name == "confusion":
+        each = [getattr(one, field.name) for one in found]
+        values = np.array(each)
+        if each[0] is None:
+            figures[field.name] = None
+        elif field.name == "confusion":
             figures[field.name] = tuple(map(tuple, values.sum(axis=0).tolist()))
         else:
             known = values[~np.isnan(values)]

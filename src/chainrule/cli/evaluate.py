@@ -30,7 +30,8 @@ def command(model: Path, tables: tuple[Path, ...], as_json: bool, dialect: Any) 
 
     R², RMSE and MAE of a regression, or accuracy, log loss, ROC AUC and the confusion matrix of a classification,
     beside the constant predictor: the target's mean, or the shares of its classes, on the rows that the model was
-    trained on. Rows without the target are left out.
+    trained on; of a model with error bars also how many targets lie in its 90 % intervals. Rows without the target are
+    left out.
     """
     from chainrule.model import scores_to_dict
 

@@ -158,12 +158,15 @@ def write_scores(
         each = [*of_one.values()]
         count = each[0].rows
         if hasattr(each[0], "r2"):
-            heads, names = ("R²", "RMSE", "MAE"), ("r2", "rmse", "mae")
+            heads: tuple[str, ...] = ("R²", "RMSE", "MAE")
+            names: tuple[str, ...] = ("r2", "rmse", "mae")
+            if each[0].coverage is not None:
+                heads, names = (*heads, "in 90 %"), (*names, "coverage")
         else:
             heads, names = ("accuracy", "log loss", "ROC AUC"), ("accuracy", "log_loss", "roc_auc")
         columns = [
-            [f"{getattr(one, name):.3f}" for one in each]
-            if name in {"r2", "accuracy", "roc_auc"}
+            ["" if getattr(one, name) is None else f"{getattr(one, name):.3f}" for one in each]
+            if name in {"r2", "accuracy", "roc_auc", "coverage"}
             else alike([getattr(one, name) for one in each])
             for name in names
         ]

@@ -27,6 +27,12 @@ from chainrule.cli.output import (
 @tables_argument
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="File to write; else standard output.")
 @force_option
+@click.option(
+    "--interval",
+    type=float,
+    metavar="PERCENT",
+    help="Write target_std, target_low and target_high too: an interval that holds the target so often.",
+)
 @click.option("--probabilities", is_flag=True, help="Write the probability of each class too, as target=class.")
 @dialect_options
 @json_option
@@ -35,6 +41,7 @@ def command(
     tables: tuple[Path, ...],
     output: Path | None,
     force: bool,
+    interval: float | None,
     probabilities: bool,
     as_json: bool,
     dialect: Any,
@@ -45,7 +52,7 @@ def command(
     list per target. The table's columns are found by name; others may stand among them.
     """
     require_new(output, force, model, *tables)
-    pieces = model_in(model).said(one_or_all(tables), probabilities=probabilities, dialect=dialect)
+    pieces = model_in(model).said(one_or_all(tables), probabilities=probabilities, interval=interval, dialect=dialect)
     text = _json(pieces) if as_json else _csv(pieces)
     if output is not None:
         write_text(output, text)

@@ -88,6 +88,16 @@ def _key(parameter: click.Parameter) -> str:
 @click.option("--hidden", help="Nodes of each hidden layer, like 32,16; '' for none. By default chosen.")
 @click.option("--activation", help="Activation of the hidden layers; tanh by default.")
 @click.option("--l2", type=float, help="Penalty on the squares of the weights. By default chosen.")
+@click.option(
+    "--solver",
+    help="Train so, and try no other ways: bayesian (with error bars), lbfgs, adam …; auto chooses by rows and task.",
+)
+@click.option(
+    "--ensemble",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Networks that a solver trains; by default 10 for bayesian.",
+)
 @click.option("--rule", help="Update rule, such as lbfgs or adam. By default one that fits the number of rows.")
 @click.option("--learning-rate", type=float, help="By default one that fits the rule.")
 @click.option(
@@ -243,12 +253,16 @@ def _layers(hidden: str) -> list[int]:
 
 def _write(model: Any, output: Path | None, plot: Path | None) -> None:
     report, net = model.report, model.network
-    rows, history, certificate, choice = report.rows, report.history, report.certificate, report.choice
+    rows, certificate, choice = report.rows, report.certificate, report.choice
     for note in report.notes:
         write_lines(note)
     sizes = "-".join(str(nodes) for nodes in net.sizes)
     hidden = f"{net.f[1].name}, " if net.depth > 1 else ""
-    write_lines(f"{model.task}: network {sizes}, {net.n_parameters:,} parameters: {hidden}output {net.f[-1].name}")
+    count = len(choice.histories)
+    network, each = (f"{count} networks", " each") if count > 1 else ("network", "")
+    write_lines(
+        f"{model.task}: {network} {sizes}, {net.n_parameters:,} parameters{each}: {hidden}output {net.f[-1].name}"
+    )
     write_lines(_columns(model.encoding))
     trained, held = _counted(rows["trained"], "row"), _counted(rows["held_out"], "row")
     if report.folds:
@@ -267,10 +281,7 @@ def _write(model: Any, output: Path | None, plot: Path | None) -> None:
             else "cross-validation within the training rows"
         )
         write_lines(f"{_best_of(choice)} by {by}: {choice.settings}")
-    best = f", kept epoch {history.best_epoch:,}" if history.validation else ""
-    write_lines(
-        f"{history.rule}: {_counted(history.epochs, 'epoch')} ({_ended(report)}){best}; {report.seconds:.1f} s in all"
-    )
+    _write_training(report)
     if rows["without_target"]:
         write_lines(f"left out for want of a target: {_counted(rows['without_target'], 'row')}")
     click.echo()
@@ -298,6 +309,17 @@ def _write(model: Any, output: Path | None, plot: Path | None) -> None:
         click.echo(printable(f"saved to {output}: chainrule predict {shlex.quote(str(output))} NEW.csv"))
     else:
         click.echo("not saved: -o FILE saves the model")
+
+
+def _write_training(report: Any) -> None:
+    """How it went, and why so."""
+    history, choice = report.history, report.choice
+    name = history.rule
+    if choice.why:
+        write_lines(f"{name}: {choice.why}")
+        name = "the first network" if len(choice.histories) > 1 else "the network"
+    best = f", kept epoch {history.best_epoch:,}" if history.validation or history.rule == "bayesian" else ""
+    write_lines(f"{name}: {_counted(history.epochs, 'epoch')} ({_ended(report)}){best}; {report.seconds:.1f} s in all")
 
 
 def _columns(encoding: Any) -> str:
@@ -383,6 +405,8 @@ def _write_json(model: Any, output: Path | None) -> None:
             "folds": [scores_to_dict(fold) for fold in report.folds],
             "certificate": report.certificate.to_dict(),
             "history": report.history.to_dict(),
+            "networks": max(1, len(report.choice.histories)),
+            "why": report.choice.why,
             "seconds": report.seconds,
             "saved": None if output is None else str(output),
         }

@@ -86,7 +86,8 @@ class Diverged(ArithmeticError):
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C during training: ``network`` holds the best weights so far, ``history`` the run.
 
-    A door that makes a model puts the one so far into ``model``, and into ``stage`` what was interrupted: "choosing"
+    Where several networks are trained to second order, ``members`` holds those that were begun. A door that makes a
+    model puts the one so far into ``model``, and into ``stage`` what was interrupted: "choosing"
     how to train, "training" or "reporting".
     """
 
@@ -94,6 +95,7 @@ class Interrupted(KeyboardInterrupt):
         super().__init__(network, history)
         self.network, self.history = network, history
         self.model: Any = None
+        self.members: tuple[Any, ...] = ()
         self.stage = "training"
 
     def __str__(self) -> str:
@@ -139,9 +141,11 @@ def train(
         units suits none in thousands. Inputs may be sparse tables of SciPy's, or a
         :class:`chainrule.sparse.Centred`, and stay so. A :class:`chainrule.engines.Source` stands for inputs, targets,
         weights and batch_size together, and need not fit into memory.
-    rule : {"gradient_descent", "momentum", "nesterov", "rmsprop", "adam", "adamw", "rprop", "lbfgs"} or Rule
-        Plain descent is θ - η g and nothing else. Rprop looks at signs alone and wants all patterns in each update; η
-        is its first step. L-BFGS and Levenberg-Marquardt take all patterns at once and no learning rate.
+    rule : str or Rule
+        "gradient_descent", "momentum", "nesterov", "rmsprop", "adam", "adamw", "rprop", "lbfgs" or
+        "levenberg_marquardt". Plain descent is θ - η g and nothing else. Rprop looks at signs alone and wants all
+        patterns in each update; η is its first step. L-BFGS and Levenberg-Marquardt take all patterns at once and no
+        learning rate.
     learning_rate : float
         η. Plain descent on standardised patterns bears 0.1; Adam wants about 0.003, momentum 0.01.
     epochs : int

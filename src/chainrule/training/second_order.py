@@ -10,7 +10,7 @@ Hessian of F = Σ β E + ½ Σ α w², with E the sum over all patterns, and R w
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -27,7 +27,7 @@ from chainrule.notation import Array, FloatArray
 from chainrule.training.callbacks import Callbacks, Run
 from chainrule.training.gauss_newton import Curvature, Damping, why_not
 from chainrule.training.history import History
-from chainrule.training.loop import diverged
+from chainrule.training.loop import Interrupted, diverged
 from chainrule.training.many import at_once
 from chainrule.training.progress import progress as progress_bar
 
@@ -140,17 +140,33 @@ def bayesian(
         If the networks cannot be trained so.
     Diverged
         If E is not finite; of several networks, that of the first in their order.
-    KeyboardInterrupt
-        On Ctrl-C, as soon as every run has stopped.
+    Interrupted
+        On Ctrl-C, as soon as every run has stopped; ``.members`` holds the networks so far.
     """
     from threadpoolctl import threadpool_limits
 
     _require(nets, epochs, patience)
     source = engines.source(nets[0], inputs, targets, weights)
+    done: dict[int, Posterior] = {}
     with closing(Callbacks(callbacks)) as watching:
-        runs = [partial(_fit, net, source, epochs, patience, relevance, watching) for net in nets]
-        with threadpool_limits(1, "blas"), progress_bar(len(runs), progress, "networks") as report:
-            return at_once(runs, threads, done=lambda: report(0.0, None, 1.0))
+
+        def run(k: int) -> Posterior:
+            done[k] = _fit(nets[k], source, epochs, patience, relevance, watching)
+            if done[k].history.stopped == "interrupted":
+                raise KeyboardInterrupt
+            return done[k]
+
+        runs = [partial(run, k) for k in range(len(nets))]
+        try:
+            with threadpool_limits(1, "blas"), progress_bar(len(runs), progress, "networks") as report:
+                return at_once(runs, threads, done=lambda: report(0.0, None, 1.0))
+        except KeyboardInterrupt:
+            if not done:
+                raise
+            of_each = [done[k] for k in sorted(done)]
+            interrupted = Interrupted(of_each[0].member.network, of_each[0].history)
+            interrupted.members = tuple(one.member for one in of_each)
+            raise interrupted from None
 
 
 def _require(nets: Sequence[Network], epochs: int, patience: int) -> None:
@@ -172,45 +188,61 @@ def _require(nets: Sequence[Network], epochs: int, patience: int) -> None:
 def _fit(net: Network, source: Source, epochs: int, patience: int, relevance: bool, callbacks: Callbacks) -> Posterior:
     """One network, as it was when its evidence was largest."""
     started = time.perf_counter()
-    state, damping = _State(net, source, relevance), Damping()
-    history = History(rule="bayesian", stopped="all epochs run")
-    best, kept = -np.inf, None
-    for epoch in range(epochs + 1):
-        engines.go_on()
-        if not state.finite:
-            history.stopped = "diverged"
-            raise diverged(net.replace(state.theta.copy()), history, max(epoch, 1), source, None)
-        if epoch >= min(STILL, epochs):
-            R = root_of_inverse(state.A)
-            evidence = state.log_evidence(R)
-            if evidence > best or epoch == STILL:
-                best, history.best_epoch, kept = evidence, epoch, (state.theta, state.alpha, state.beta)
-            if epoch - history.best_epoch >= patience:
-                history.stopped = f"no larger evidence for {patience} epochs"
-                break
-            state.estimate(R)
-        if epoch == epochs:
-            break
-        view = partial(Run, epoch + 1, history, learning_rate=None)
-        stop = callbacks.before_epoch(view(network=net.replace(state.theta), seconds=time.perf_counter() - started))
-        if not stop:
-            if not state.step(damping):
-                damping.share = 1.0
-            history.running.append(state.mean_error)
-            stop = callbacks.after_epoch(view(network=net.replace(state.theta), seconds=time.perf_counter() - started))
-        if stop:
-            history.stopped = stop
-            break
-    if kept is not None:
-        theta, state.alpha, state.beta = kept
-        state.move(theta)
-    else:
+    state, history = _State(net, source, relevance), History(rule="bayesian", stopped="all epochs run")
+
+    def view(epoch: int) -> Run:
+        return Run(epoch, history, net.replace(state.theta), None, time.perf_counter() - started)
+
+    try:
+        history.stopped = _climb(state, history, epochs, patience, callbacks, view) or history.stopped
+    except KeyboardInterrupt:
+        history.stopped = "interrupted"
+    except _NotFinite:
+        history.stopped = "diverged"
+        raise diverged(net.replace(state.theta.copy()), history, history.epochs or 1, source, None) from None
+    if state.kept is None:
         history.best_epoch = history.epochs
+    else:
+        theta, state.alpha, state.beta = state.kept
+        state.move(theta)
     R = root_of_inverse(state.A)
     history.E, history.seconds = state.mean_error, time.perf_counter() - started
     member = Member(net.replace(state.theta.copy()), 1 / state.beta if state.noisy else None, R)
     gamma = float((1 - state.penalties * (R**2).sum(axis=0)).sum())
     return Posterior(member, state.names, state.alpha, state.beta, gamma, state.log_evidence(R), history)
+
+
+def _climb(
+    state: _State, history: History, epochs: int, patience: int, callbacks: Callbacks, view: Callable[[int], Run]
+) -> str:
+    """Steps down F, α and β anew before each but the first few; why it ended before its epochs."""
+    damping, best = Damping(), -np.inf
+    for epoch in range(epochs + 1):
+        if not state.finite:
+            raise _NotFinite
+        engines.go_on()
+        if epoch >= min(STILL, epochs):
+            R = root_of_inverse(state.A)
+            evidence = state.log_evidence(R)
+            if evidence > best or epoch == STILL:
+                best, history.best_epoch, state.kept = evidence, epoch, (state.theta, state.alpha, state.beta)
+            if epoch - history.best_epoch >= patience:
+                return f"no larger evidence for {patience} epochs"
+            state.estimate(R)
+        if epoch == epochs:
+            break
+        if stop := callbacks.before_epoch(view(epoch + 1)):
+            return stop
+        if not state.step(damping):
+            damping.share = 1.0
+        history.running.append(state.mean_error)
+        if stop := callbacks.after_epoch(view(epoch + 1)):
+            return stop
+    return ""
+
+
+class _NotFinite(ArithmeticError):
+    """E or a derivative is not."""
 
 
 class _State:
@@ -223,6 +255,7 @@ class _State:
         self.sizes = np.bincount(self.group[self.counted], minlength=len(self.names))
         self.counts, self.noisy = self.curvature.counts, net.objective.name == "sse"
         self.beta = np.full(self.curvature.levels, START_BETA if self.noisy else 1.0)
+        self.kept: tuple[FloatArray, FloatArray, FloatArray] | None = None
         self.move(net.theta.astype(np.float64))
 
     def move(self, theta: FloatArray) -> None:
