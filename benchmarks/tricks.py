@@ -69,6 +69,7 @@ TRICKS = {
     "scaling by a power of two in one instruction": Trick(
         "vector.py", "        if vector_bytes() == 64:\n", "        if False:\n", ("T2", "T3", "T4")
     ),
+    "rows together in activations": Trick("rows.py", "TOGETHER = 4", "TOGETHER = 1", ("T2", "T3", "T4")),
     "gathering by vectors": Trick(
         "loop.py",
         "        move_part(like, to + whole, source + whole, (length - whole) // size)\n",
