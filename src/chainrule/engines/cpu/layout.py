@@ -18,7 +18,7 @@ from chainrule.notation import FloatArray
 NODES, VECTORS, STRIDE, INPUTS, W, G, Y, SLOPE, E_TERM, BACK, ACTIVATION, ONES = range(12)
 """Columns of the table: nodes of the layer, vectors a row, bytes from row to row; rows of w (the nodes below, and one
 more with a bias); addresses of w, its gradient, y (x before f), f′, e (of the last layer: in the place of x), and w for
-the way back; of the activation; whether the layer above has biases."""
+the way back; of the activation; whether the layer above has biases. e takes the place of f′: memory that is near."""
 
 ROWS = {64: (12, 5, 4, 1), 32: (6, 3, 2, 1), 16: (4, 3, 2, 1)}[vector_bytes()]
 """Rows of the tiles, the tallest first: two vectors by so many, and what they are multiplied by, fill the registers.
@@ -84,7 +84,7 @@ class Memory:
             of_rows = rows * int(self.table[i, STRIDE])
             room[f"y{i}"] = of_rows
             if training and 0 < i < L:
-                room[f"slope{i}"] = room[f"e{i}"] = of_rows
+                room[f"slope{i}"] = of_rows
             if training and i > 1:
                 room[f"back{i}"] = (
                     int(self.table[i, VECTORS] * self.table[i - 1, VECTORS]) * self.lanes * vector_bytes()
@@ -98,7 +98,7 @@ class Memory:
         self.theta, self.g = part("theta", self.dtype), part("g", self.dtype)
         self.rooms = [*(base + places[name] for name in ("t", "shares", "errors", "pack_y", "pack_e")), self.pack]
         for i in range(L + 1):
-            columns = {Y: f"y{i}", SLOPE: f"slope{i}", E_TERM: f"e{i}", BACK: f"back{i}"}
+            columns = {Y: f"y{i}", SLOPE: f"slope{i}", E_TERM: f"slope{i}", BACK: f"back{i}"}
             for column, name in columns.items():
                 self.table[i, column] = base + places[name] if name in places else 0
             if i:
@@ -161,6 +161,7 @@ def _arena(room: dict[str, int]) -> tuple[Any, dict[str, int]]:
     for name, length in room.items():
         places[name] = total
         total += -(-length // 64) * 64 + 64
+    total += vector_bytes() ** 2  # so that rows of w that are not there can be read as it is turned over
     step = HUGE if total >= HUGE else 64
     memory = np.zeros(total + step, np.uint8)
     start = -memory.ctypes.data % step
