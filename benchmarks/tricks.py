@@ -69,6 +69,9 @@ TRICKS = {
     "scaling by a power of two in one instruction": Trick(
         "vector.py", "        if vector_bytes() == 64:\n", "        if False:\n", ("T2", "T3", "T4")
     ),
+    "w of narrow layers as on paper": Trick(
+        "layout.py", "return few if few <= min(4, lanes // 2) else 0", "return 0", ("T1", "T2", "T3")
+    ),
     "rows together in activations": Trick("rows.py", "TOGETHER = 4", "TOGETHER = 1", ("T2", "T3", "T4")),
     "gathering by vectors": Trick(
         "loop.py",

@@ -123,10 +123,10 @@ class Emitter:
             return Vector(self, self.intrinsic("fma", a.value, b.value, c.value))
         return a * b + c
 
-    def reduced(self, vector: Vector, combine: Callable[[Vector, Vector], Vector]) -> Vector:
-        """All lanes combined, in all lanes: halves first, in the same order whatever the number of patterns."""
+    def reduced(self, vector: Vector, combine: Callable[[Vector, Vector], Vector], least: int = 1) -> Vector:
+        """All lanes so far apart combined, in all lanes: halves first, in the same order whatever the patterns."""
         half = self.lanes // 2
-        while half:
+        while half >= least:
             order = [(n ^ half) for n in range(self.lanes)]
             mask = ir.Constant(ir.VectorType(INT32, self.lanes), order)
             turned = self.builder.shuffle_vector(vector.value, ir.Constant(self.vector, ir.Undefined), mask)
