@@ -57,6 +57,7 @@ TRICKS = {
         "tiles.py", "if mode < GRADIENT and rows == ROWS[0]:", "if False:", ("T3", "T4", "T5", "T6")
     ),
     "a tile of 5 rows": Trick("layout.py", "64: (12, 5, 4, 1)", "64: (12, 4, 4, 1)", ("T2", "T3", "T4", "T5")),
+    "a tile of 8 rows": Trick("tiles.py", "elif left == 2 * middle:", "elif False:", ("T2", "T3", "T4")),
     "eight sums at once for one row": Trick(
         "tiles.py", "if mode == FORWARD and rows - first == 1:", "if False:", ("T1",)
     ),
