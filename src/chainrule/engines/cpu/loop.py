@@ -151,14 +151,14 @@ def turn(like: float, size: int, layers: int, L: int, me: int, threads: int) -> 
     for i in range(2, L + 1):
         nodes, w, back = field(layers, i - 1, NODES), field(layers, i, W), field(layers, i, BACK)
         vectors, below = 0 if narrow(layers, i) else field(layers, i, VECTORS), field(layers, i - 1, VECTORS)
-        for j in range(me, vectors, threads):
-            source = w + (j - j % 2) * WIDTH * field(layers, i, INPUTS) + j % 2 * WIDTH
-            of_source = WIDTH if j % 2 == 0 and j + 1 == vectors else 2 * WIDTH
+        for panel in range(2 * me, vectors, 2 * threads):
+            of_source = min(2, vectors - panel) * WIDTH
             for k in range(below):
-                to = back + (k - k % 2) * WIDTH * vectors * lanes + k % 2 * WIDTH
                 of_to = WIDTH if k % 2 == 0 and k + 1 == below else 2 * WIDTH
-                left = nodes - k * lanes
-                transpose_block(like, source + k * lanes * of_source, of_source, left, to + j * lanes * of_to, of_to)
+                for j in range(panel, min(vectors, panel + 2)):
+                    source = w + panel * WIDTH * field(layers, i, INPUTS) + j % 2 * WIDTH + k * lanes * of_source
+                    to = back + ((k - k % 2) * vectors * lanes + k % 2) * WIDTH + j * lanes * of_to
+                    transpose_block(like, source, of_source, nodes - k * lanes, to, of_to)
 
 
 @compiled
