@@ -57,6 +57,7 @@ TRICKS = {
         "tiles.py", "if mode < GRADIENT and rows == ROWS[0]:", "if False:", ("T3", "T4", "T5", "T6")
     ),
     "a tile of 5 rows": Trick("layout.py", "64: (12, 5, 4, 1)", "64: (12, 4, 4, 1)", ("T2", "T3", "T4", "T5")),
+    "a tile of 8 rows": Trick("tiles.py", "elif left == 2 * middle:", "elif False:", ("T2", "T3", "T4")),
     "eight sums at once for one row": Trick(
         "tiles.py", "if mode == FORWARD and rows - first == 1:", "if False:", ("T1",)
     ),
@@ -69,6 +70,10 @@ TRICKS = {
     "scaling by a power of two in one instruction": Trick(
         "vector.py", "        if vector_bytes() == 64:\n", "        if False:\n", ("T2", "T3", "T4")
     ),
+    "w of narrow layers as on paper": Trick(
+        "layout.py", "return few if few <= min(4, lanes // 2) else 0", "return 0", ("T1", "T2", "T3")
+    ),
+    "rows together in activations": Trick("rows.py", "TOGETHER = 4", "TOGETHER = 1", ("T2", "T3", "T4")),
     "gathering by vectors": Trick(
         "loop.py",
         "        move_part(like, to + whole, source + whole, (length - whole) // size)\n",

@@ -123,6 +123,21 @@ def test_sines_of_any_size_are_bounded(dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+def test_square_root_in_ulps(dtype):
+    """The square root, with which Adam divides, is within 2 ulps of the true one for all sizes of numbers, and what it
+    should be at zeros, at infinity, of less than nothing, and below the smallest normal number.
+    """
+    info = np.finfo(dtype)
+    sizes = np.logspace(np.log10(info.tiny) + 0.01, np.log10(info.max) - 0.01, 9999)
+    special = [0.0, -0.0, np.inf, -np.inf, np.nan, -1.0, info.smallest_subnormal, info.tiny / 3, info.max]
+    x = np.concatenate([sizes, np.linspace(0.25, 4, 9999), special]).astype(dtype)
+    root = Activation("root", lambda x, p: x**0.5, lambda x, p: p.full_like(x, 1.0), check=False)
+    found, _ = compiled(root, x)
+    with np.errstate(invalid="ignore"):
+        assert agrees(found, np.sqrt(x), dtype, 2).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("nodes", [2, 3, 7, 8, 9, 17, 33])
 def test_softmax(nodes, dtype):
     """Softmax adds up to 1, keeps ties, shrugs off large net values and what lies beside the last node, and is the

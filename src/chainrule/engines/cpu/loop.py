@@ -2,8 +2,9 @@
 
 Same as :mod:`chainrule.backprop`, but on raw addresses, and compiled by Numba once for a processor. A row of the table
 is a layer; :mod:`chainrule.engines.cpu.layout` names its columns. w is kept turned over, (nodes of i-1, nodes of i),
-with the biases as one row more, for a node of layer i-1 that is always 1: so a bias is a weight, as on paper. Rows of
-all arrays are filled up to whole vectors; w and e with zeros, so that what else stands there counts for nothing. Its
+with the biases as one row more, for a node of layer i-1 that is always 1: so a bias is a weight, as on paper. Where
+layer i is narrow, w is not turned over, and its gradient is that of y by e instead of e by y. Rows of all arrays are
+filled up to whole vectors; w, e and hidden y with zeros, so that what else stands there counts for nothing. Its
 letters: the page's; k a node of the layer below, or how many there are with the one that is always 1; η the learning
 rate. `like` is a 0 of the network's type, size its bytes, me the number of a thread.
 
@@ -44,12 +45,14 @@ from chainrule.engines.cpu.tiles import (
     call_step,
     copy,
     field,
+    fill_up,
     forward_product,
     get,
     get_double,
     gradient_product,
     move,
     move_part,
+    narrow_forward,
     packed_gradient,
     put,
     put_double,
@@ -86,6 +89,18 @@ def meet(barrier: int, threads: int) -> bool:
 
 
 @compiled
+def narrow(layers: int, i: int) -> bool:
+    """Whether w of a layer stays as on paper, (nodes of i, nodes of i-1), as there are few nodes."""
+    return field(layers, i, BACK) == field(layers, i, W)
+
+
+@compiled
+def across(layers: int, i: int, size: int) -> int:
+    """Bytes from row to row of w in a narrow layer."""
+    return -(-field(layers, i, INPUTS) * size // WIDTH) * WIDTH
+
+
+@compiled
 def forward(like: float, size: int, layers: int, L: int, first: int, rows: int) -> None:
     """Feed rows of the batch forward, layer by layer (steps 4 and 6), and keep f'(x) for the way back.
 
@@ -96,13 +111,20 @@ def forward(like: float, size: int, layers: int, L: int, first: int, rows: int) 
         stride, below = field(layers, i, STRIDE), field(layers, i - 1, STRIDE)
         y_below, x = field(layers, i - 1, Y) + first * below, field(layers, i, Y) + first * stride
         w, vectors, k = field(layers, i, W), field(layers, i, VECTORS), field(layers, i, INPUTS)
-        forward_product(like, y_below, below, w, x, 0, stride, k, 0, rows, vectors, k, size, True)
+        nodes = field(layers, i, NODES)
+        if narrow(layers, i):
+            narrow_forward(like, y_below, below, w, across(layers, i, size), x, stride, rows, nodes)
+        else:
+            forward_product(like, y_below, below, w, x, 0, stride, k, 0, 0, rows, vectors, k, size, True)
         if i < L:
             slope = field(layers, i, SLOPE) + first * stride
             call_activation(field(layers, i, ACTIVATION), (x, slope, stride, rows, vectors))
-            if field(layers, i, ONES):  # the node whose output is always 1
+            last, inside = (vectors - 1) * WIDTH, nodes - (vectors - 1) * (WIDTH // size)
+            if inside * size < WIDTH:  # beside the nodes: the one that is always 1, and what counts for nothing
                 for p in range(rows):
-                    put(like, x + p * stride + field(layers, i, NODES) * size, like + 1)
+                    fill_up(like, x + p * stride + last, inside, field(layers, i, ONES))
+                    if field(layers, i, SLOPE):
+                        fill_up(like, slope + p * stride + last, inside, 0)
 
 
 @compiled
@@ -116,8 +138,10 @@ def error_terms(like: float, size: int, layers: int, L: int, first: int, rows: i
         e_above, e = field(layers, i + 1, E_TERM) + first * above, field(layers, i, E_TERM) + first * stride
         back, slope = field(layers, i + 1, BACK), field(layers, i, SLOPE) + first * stride
         nodes, vectors = field(layers, i + 1, NODES), field(layers, i, VECTORS)
-        deep = field(layers, i + 1, VECTORS) * (WIDTH // size)
-        backward_product(like, e_above, above, back, e, slope, stride, deep, 0, rows, vectors, nodes, size, True)
+        deep, of_w = field(layers, i + 1, VECTORS) * (WIDTH // size), 0
+        if narrow(layers, i + 1):
+            deep, of_w = 1, across(layers, i + 1, size)
+        backward_product(like, e_above, above, back, e, slope, stride, deep, of_w, 0, rows, vectors, nodes, size, True)
 
 
 @compiled
@@ -126,15 +150,15 @@ def turn(like: float, size: int, layers: int, L: int, me: int, threads: int) -> 
     lanes = WIDTH // size
     for i in range(2, L + 1):
         nodes, w, back = field(layers, i - 1, NODES), field(layers, i, W), field(layers, i, BACK)
-        vectors, below = field(layers, i, VECTORS), field(layers, i - 1, VECTORS)
-        for j in range(me, vectors, threads):
-            source = w + (j - j % 2) * WIDTH * field(layers, i, INPUTS) + j % 2 * WIDTH
-            of_source = WIDTH if j % 2 == 0 and j + 1 == vectors else 2 * WIDTH
+        vectors, below = 0 if narrow(layers, i) else field(layers, i, VECTORS), field(layers, i - 1, VECTORS)
+        for panel in range(2 * me, vectors, 2 * threads):
+            of_source = min(2, vectors - panel) * WIDTH
             for k in range(below):
-                to = back + (k - k % 2) * WIDTH * vectors * lanes + k % 2 * WIDTH
                 of_to = WIDTH if k % 2 == 0 and k + 1 == below else 2 * WIDTH
-                left = nodes - k * lanes
-                transpose_block(like, source + k * lanes * of_source, of_source, left, to + j * lanes * of_to, of_to)
+                for j in range(panel, min(vectors, panel + 2)):
+                    source = w + panel * WIDTH * field(layers, i, INPUTS) + j % 2 * WIDTH + k * lanes * of_source
+                    to = back + ((k - k % 2) * vectors * lanes + k % 2) * WIDTH + j * lanes * of_to
+                    transpose_block(like, source, of_source, nodes - k * lanes, to, of_to)
 
 
 @compiled
@@ -153,12 +177,17 @@ def gradient(
         share = (k + TALL * threads - 1) // (TALL * threads) * TALL
         first, last = min(k, me * share), min(k, (me + 1) * share)
         to = field(layers, i, into)
-        if packed(rows, below, stride):
+        if narrow(layers, i):
+            if me == 0:
+                of_w, nodes = across(layers, i, size), field(layers, i, NODES)
+                wide = of_w // WIDTH
+                gradient_product(like, e, stride, y_below, to, 0, below, 1, of_w, 0, nodes, wide, rows, size, add)
+        elif packed(rows, below, stride):
             room_y, room_e = field(window, 0, 7) + me * field(window, 0, 9), field(window, 0, 8) + me * rows * 2 * WIDTH
             given = (to, stride, k, first, last, vectors, rows, size, add, room_y, room_e)
             packed_gradient(like, y_below, below, e, *given)
         else:
-            gradient_product(like, y_below, below, e, to, 0, stride, k, first, last, vectors, rows, size, add)
+            gradient_product(like, y_below, below, e, to, 0, stride, k, 0, first, last, vectors, rows, size, add)
 
 
 @compiled
@@ -238,15 +267,29 @@ def summed(window: int, rows: int) -> float:
 
 
 @compiled
+def parts(layers: int, i: int) -> int:
+    """Panels or rows that w is kept in."""
+    return field(layers, i, NODES) if narrow(layers, i) else (field(layers, i, VECTORS) + 1) // 2
+
+
+@compiled
+def part(layers: int, i: int, n: int, size: int, biases: bool) -> tuple[int, int]:
+    """Where one of them begins in w, and the bytes in it that are penalized."""
+    rows, counted = field(layers, i, INPUTS), field(layers, i, INPUTS) if biases else field(layers, i - 1, NODES)
+    if narrow(layers, i):
+        return n * across(layers, i, size), counted * size
+    return 2 * n * WIDTH * rows, counted * min(2, field(layers, i, VECTORS) - 2 * n) * WIDTH
+
+
+@compiled
 def penalty(like: float, size: int, layers: int, L: int, l1: float, l2: float, biases: bool) -> float:
     """l1 sum abs(w) + 1/2 l2 sum w^2."""
     absolute, squares = 0.0, 0.0
     for i in range(1, L + 1):
-        rows, counted = field(layers, i, INPUTS), field(layers, i, INPUTS) if biases else field(layers, i - 1, NODES)
-        for n in range(0, field(layers, i, VECTORS), 2):
-            w, length = field(layers, i, W) + n * WIDTH * rows, min(2, field(layers, i, VECTORS) - n) * WIDTH
-            for place in range(0, counted * length, size):
-                one = float(get(like, w + place))
+        for n in range(parts(layers, i)):
+            start, length = part(layers, i, n, size, biases)
+            for place in range(start, start + length, size):
+                one = float(get(like, field(layers, i, W) + place))
                 absolute += abs(one)
                 squares += one * one
     return l1 * absolute + 0.5 * l2 * squares
@@ -258,14 +301,12 @@ def add_penalty(
 ) -> None:
     """scale (l1 sign(w) + l2 w), added to the gradient, or to w itself."""
     for i in range(1, L + 1):
-        rows, counted = field(layers, i, INPUTS), field(layers, i, INPUTS) if biases else field(layers, i - 1, NODES)
-        for n in range(0, field(layers, i, VECTORS), 2):
-            start, length = n * WIDTH * rows, min(2, field(layers, i, VECTORS) - n) * WIDTH
-            w, to = field(layers, i, W) + start, field(layers, i, into) + start
-            for place in range(0, counted * length, size):
-                one = get(like, w + place)
+        for n in range(parts(layers, i)):
+            start, length = part(layers, i, n, size, biases)
+            for place in range(start, start + length, size):
+                one, to = get(like, field(layers, i, W) + place), field(layers, i, into) + place
                 sign = (one > 0) - (one < 0)
-                put(like, to + place, like + (get(like, to + place) + scale * (l1 * sign + l2 * one)))
+                put(like, to, like + (get(like, to) + scale * (l1 * sign + l2 * one)))
 
 
 @compiled

@@ -104,31 +104,46 @@ def _traced(write: Callable[[], Any], what: str) -> Any:
         raise Unwritable(what) from error
 
 
+TOGETHER = 4
+"""Rows whose f and f' are worked out together, as the operations of one vector wait for each other: tanh and its slope
+take 15.5 cycles a vector instead of 17.3, 17.5 instead of 22 in rows of one vector; 2 to 3 % of 4-16-16-1."""
+
+
 @lru_cache(maxsize=256)
 def activation(row: Activation, dtype: Any, slope: bool) -> Kernel:
     """(x, f′, stride, rows, vectors): f(x) in place of x, and f′(x) beside it if slope is set."""
     f = _Function(dtype, "activation", [INT64] * 5)
-    b, e = f.builder, f.emitter
+    b = f.builder
     x, fp, stride, rows, vectors = f.arguments
-    size = vector_bytes()
 
-    def of_row(r: Any, _: Any) -> Any:
-        offset = b.mul(r, stride)
+    def write(first: Any, count: Any, together: int) -> None:
+        """So many times as many rows together, from the first."""
+        e = Emitter(b, dtype, together * lanes(dtype), has_fma())
 
-        def of_vector(v: Any, _: Any) -> Any:
-            place = b.add(offset, b.mul(v, INT64(size)))
-            value = e.load(b.add(x, place))
-            y = e._as(_traced(lambda: row.f(value, e.primitives), f"f of {row.name!r}"))
-            if slope:
-                found = e._as(_traced(lambda: row.f_prime(value, e.primitives), f"f_prime of {row.name!r}"))
-                e.store(found, b.add(fp, place))
-            e.store(y, b.add(x, place))
+        def of_rows(r: Any, _: Any) -> Any:
+            top = b.mul(b.add(first, b.mul(r, INT64(together))), stride)
+
+            def of_vector(v: Any, _: Any) -> Any:
+                place = b.add(top, b.mul(v, INT64(vector_bytes())))
+                places = [b.add(place, b.mul(stride, INT64(n))) for n in range(together)]
+                value = e.joined([f.emitter.load(b.add(x, one)).value for one in places])
+                y = e._as(_traced(lambda: row.f(value, e.primitives), f"f of {row.name!r}"))
+                if slope:
+                    found = e._as(_traced(lambda: row.f_prime(value, e.primitives), f"f_prime of {row.name!r}"))
+                    for one, part in zip(places, e.parts(found), strict=True):
+                        f.emitter.store(Vector(f.emitter, part), b.add(fp, one))
+                for one, part in zip(places, e.parts(y), strict=True):
+                    f.emitter.store(Vector(f.emitter, part), b.add(x, one))
+                return ()
+
+            f.loop(vectors, of_vector)
             return ()
 
-        f.loop(vectors, of_vector)
-        return ()
+        f.loop(count, of_rows)
 
-    f.loop(rows, of_row)
+    whole = b.sdiv(rows, INT64(TOGETHER))
+    write(INT64(0), whole, TOGETHER)
+    write(b.mul(whole, INT64(TOGETHER)), b.srem(rows, INT64(TOGETHER)), 1)
     return f.made()
 
 
@@ -258,18 +273,7 @@ def _softmax_sums(f: _Function, x: Any, vectors: Any, outputs: Any) -> tuple[Vec
 
 def _inside(f: _Function, v: Any, outputs: Any) -> Any:
     """Which lanes of vector v belong to an output."""
-    from chainrule.engines.cpu.vector import Mask
-
-    b, e = f.builder, f.emitter
-    wide = ir.VectorType(INT64, e.lanes)
-    nothing = ir.Constant(wide, ir.Undefined)
-    order = ir.Constant(ir.VectorType(ir.IntType(32), e.lanes), [0] * e.lanes)
-
-    def splat(value: Any) -> Any:
-        return b.shuffle_vector(b.insert_element(nothing, value, ir.IntType(32)(0)), nothing, order)
-
-    lane = b.add(splat(b.mul(v, INT64(e.lanes))), ir.Constant(wide, list(range(e.lanes))))
-    return Mask(e, b.icmp_signed("<", lane, splat(outputs)))
+    return f.emitter.first(f.builder.sub(outputs, f.builder.mul(v, INT64(f.emitter.lanes))))
 
 
 @lru_cache(maxsize=64)

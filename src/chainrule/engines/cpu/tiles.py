@@ -23,7 +23,10 @@ from numba.extending import intrinsic
 
 from chainrule.engines.cpu.layout import ROWS
 from chainrule.engines.cpu.machine import has_fma, vector_bytes
-from chainrule.engines.cpu.vector import BOOL, INT32, INT64, POINTER, Emitter, Vector
+from chainrule.engines.cpu.vector import INT32, INT64, POINTER, Emitter, Vector
+
+QUARTER = 16
+"""Bytes within which registers of any length are shuffled fastest."""
 
 FORWARD, BACKWARD, GRADIENT, FAR_GRADIENT = range(4)
 
@@ -126,6 +129,7 @@ def _down(mode: int, vectors: int) -> Any:
     """A panel of so many vectors, from first to rows, by the tallest tiles that fit."""
     tall, odd, middle, _ = ROWS
     tile_tall, tile_odd, tile_middle, tile_one = (_tile(rows, vectors, mode) for rows in ROWS)
+    tile_double = _tile(2 * middle, vectors, mode)
 
     @njit
     def down(like, a, down_a, of_a, b, of_b, c, of_c, fp, first, rows, k, add):  # type: ignore[no-untyped-def]
@@ -139,6 +143,11 @@ def _down(mode: int, vectors: int) -> Any:
                     like, a + r * down_a, of_a, b, of_b, 0, c + r * of_c, of_c, fp + r * of_c, k, soon, of_soon, add
                 )
                 r += tall
+            elif left == 2 * middle:  # at once: 1 to 2 % of a batch of 32, which is 12 + 12 + 8
+                tile_double(
+                    like, a + r * down_a, of_a, b, of_b, 0, c + r * of_c, of_c, fp + r * of_c, k, soon, of_soon, add
+                )
+                r += 2 * middle
             elif left >= odd and left % middle:
                 tile_odd(
                     like, a + r * down_a, of_a, b, of_b, 0, c + r * of_c, of_c, fp + r * of_c, k, soon, of_soon, add
@@ -162,13 +171,14 @@ def _product(mode: int) -> Any:
     """The whole product, panel by panel of two vectors.
 
     w and its gradient are kept panel by panel, `deep` rows each, so that a panel is read from end to end (a row of w
-    would lie in another page of memory each); the rows of y, e and f′ are whole.
+    would lie in another page of memory each); the rows of y, e and f′ are whole. Rows of w of a narrow layer are whole
+    too: of_w bytes apart, and deep is 1.
     """
     down_2, down_1, one_8 = _down(mode, 2), _down(mode, 1), _tile(1, 8, mode)
     width = vector_bytes()
 
     @njit
-    def product(like, a, of_a, b, c, fp, of_row, deep, first, rows, vectors, k, size, add):  # type: ignore[no-untyped-def]
+    def product(like, a, of_a, b, c, fp, of_row, deep, of_w, first, rows, vectors, k, size, add):  # type: ignore[no-untyped-def]
         down_a = size if mode == GRADIENT else of_a  # from row to row of A, as it is read
         start = 0
         if mode == FORWARD and rows - first == 1:  # eight sums at once, or each would wait for its last multiply-add
@@ -178,7 +188,9 @@ def _product(mode: int) -> Any:
                 start += 8
         for n in range(start, vectors, 2):
             x, of_panel = n * width, 2 * width
-            if n + 1 == vectors:
+            if of_w:
+                of_panel = of_w
+            elif n + 1 == vectors:
                 of_panel = width
             if mode == GRADIENT:
                 at_b, of_b, at_c, of_c = b + x, of_row, c + x * deep, of_panel
@@ -231,36 +243,120 @@ def _packed_gradient() -> Any:
 packed_gradient = _packed_gradient()
 
 
+def _dots(rows: int, nodes: int) -> Any:
+    """x of so many patterns and nodes of a narrow layer: products of rows of y and of w, added up lane by lane."""
+
+    @intrinsic
+    def tile(typing: Any, like: Any, y: Any, of_y: Any, w: Any, of_w: Any, x: Any, of_x: Any) -> Any:
+        def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            _, y, of_y, w, of_w, x, of_x = arguments
+            e = _emitter(builder, signature.args[0])
+            before = builder.block
+            loop, done = (builder.append_basic_block(name) for name in ("k", "done"))
+            builder.branch(loop)
+            builder.position_at_end(loop)
+            at = builder.phi(INT64)
+            at.add_incoming(INT64(0), before)
+            sums = [builder.phi(e.vector) for _ in range(rows * nodes)]
+            for phi in sums:
+                phi.add_incoming(e.constant(0.0).value, before)
+            of_node = [e.load(builder.add(w, builder.add(at, builder.mul(of_w, INT64(j))))) for j in range(nodes)]
+            new = []
+            for p in range(rows):
+                of_pattern = e.load(builder.add(y, builder.add(at, builder.mul(of_y, INT64(p)))))
+                for j in range(nodes):
+                    new.append(e.multiply_add(of_pattern, of_node[j], Vector(e, sums[p * nodes + j])))
+            following = builder.add(at, INT64(vector_bytes()))
+            for phi, value in zip([at, *sums], [following, *(one.value for one in new)], strict=True):
+                phi.add_incoming(value, loop)
+            builder.cbranch(builder.icmp_signed("<", following, of_w), loop, done)
+            builder.position_at_end(done)
+            for p in range(rows):
+                values, half = new[p * nodes : (p + 1) * nodes], 1
+                while len(values) > 1:  # lane n has what belongs to node n, once more each `half` lanes
+                    pairs = zip(values[::2], values[1::2], strict=True)
+                    values, half = [_folded(e, *pair, half) for pair in pairs], half * 2
+                total = e.reduced(values[0], lambda one, other: one + other, half)
+                e.store(e.where(e.first(INT64(nodes)), total, 0.0), builder.add(x, builder.mul(of_x, INT64(p))))
+            return context.get_dummy_value()
+
+        return types.void(like, *[types.int64] * 6), code
+
+    return tile
+
+
+def _folded(e: Emitter, one: Vector, other: Vector, half: int) -> Vector:
+    """Sums of neighbouring blocks of `half` lanes, those of one and of the other by turns."""
+    first = [n if not n & half else e.lanes + n - half for n in range(e.lanes)]
+    second = [n + half if not n & half else e.lanes + n for n in range(e.lanes)]
+    kind = ir.VectorType(INT32, e.lanes)
+    low, high = (
+        Vector(e, e.builder.shuffle_vector(one.value, other.value, ir.Constant(kind, order)))
+        for order in (first, second)
+    )
+    return low + high
+
+
+def _of_narrow(nodes: int) -> Any:
+    """All rows, some at once."""
+    some, tile_some, tile_one = ROWS[2], _dots(ROWS[2], nodes), _dots(1, nodes)
+
+    @njit
+    def down(like, y, of_y, w, of_w, x, of_x, rows):  # type: ignore[no-untyped-def]
+        whole = rows // some * some
+        for p in range(0, whole, some):
+            tile_some(like, y + p * of_y, of_y, w, of_w, x + p * of_x, of_x)
+        for p in range(whole, rows):
+            tile_one(like, y + p * of_y, of_y, w, of_w, x + p * of_x, of_x)
+
+    return down
+
+
+_of_1, _of_2, _of_4 = (_of_narrow(nodes) for nodes in (1, 2, 4))
+
+
+@njit
+def narrow_forward(like, y, of_y, w, of_w, x, of_x, rows, nodes):  # type: ignore[no-untyped-def]
+    """x of a narrow layer."""
+    if nodes == 1:
+        _of_1(like, y, of_y, w, of_w, x, of_x, rows)
+    elif nodes == 2:
+        _of_2(like, y, of_y, w, of_w, x, of_x, rows)
+    else:
+        _of_4(like, y, of_y, w, of_w, x, of_x, rows)
+
+
 @intrinsic
 def transpose_block(typing: Any, like: Any, a: Any, of_a: Any, rows: Any, c: Any, of_c: Any) -> Any:
-    """A square of one vector by as many rows, turned over in registers; rows that are not there count as 0."""
+    """A square of one vector by as many rows, turned over in registers; rows that are not there count as 0.
+
+    Quarters of rows far apart go into one register as they are read, so that shuffles within quarters are enough: 57
+    cycles a square of 16 by 16 against 72. Rows that are not there are read too, which saves as many cycles again.
+    """
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         _, a, of_a, rows, c, of_c = arguments
         e = _emitter(builder, signature.args[0])
-        lanes, zero = e.lanes, e.constant(0.0)
-        last = builder.sub(rows, INT64(1))
-        values = []
-        for r in range(lanes):
-            there = builder.icmp_signed("<", INT64(r), rows)
-            row = builder.select(there, INT64(r), last)
-            value = e.load(builder.add(a, builder.mul(of_a, row)))
-            values.append(builder.select(there, value.value, zero.value))
-        half = 1
-        while half < lanes:  # at each stage the lanes of two rows are interleaved by blocks of `half`
-            new = list(values)
-            for r in range(lanes):
-                if r & half:
-                    continue
-                low, high = values[r], values[r + half]
-                first = [n if not n & half else lanes + n - half for n in range(lanes)]
-                second = [n + half if not n & half else lanes + n for n in range(lanes)]
-                kind = ir.VectorType(INT32, lanes)
-                new[r] = builder.shuffle_vector(low, high, ir.Constant(kind, first))
-                new[r + half] = builder.shuffle_vector(low, high, ir.Constant(kind, second))
-            values, half = new, half * 2
-        for r in range(lanes):
-            e.store(Vector(e, values[r]), builder.add(c, builder.mul(of_c, INT64(r))))
+        per = QUARTER // e.size
+        quarter = Emitter(builder, e.dtype, per, e.fma)
+        places = [builder.add(a, builder.mul(of_a, INT64(r))) for r in range(e.lanes)]
+        inside = e.first(rows)
+        low = [n // 2 + n % 2 * e.lanes + n // per * per // 2 for n in range(e.lanes)]
+        orders = [ir.Constant(ir.VectorType(INT32, e.lanes), [n + high for n in low]) for high in (0, per // 2)]
+        for q in range(e.lanes // per):
+            values = [
+                e.joined([quarter.load(place, q * QUARTER).value for place in places[i::per]]) for i in range(per)
+            ]
+            half = per // 2
+            for _ in range(per.bit_length() - 1):  # the lanes of two are interleaved
+                pairs = zip(values[:half], values[half:], strict=True)
+                values = [
+                    Vector(e, builder.shuffle_vector(one.value, other.value, order))
+                    for one, other in pairs
+                    for order in orders
+                ]
+            for i, value in enumerate(values):
+                e.store(e.where(inside, value, 0.0), builder.add(c, builder.mul(of_c, INT64(q * per + i))))
         return context.get_dummy_value()
 
     return types.void(like, *[types.int64] * 5), code
@@ -330,16 +426,26 @@ def move_part(typing: Any, like: Any, to: Any, source: Any, count: Any) -> Any:
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         _, to, source, count = arguments
         e = _emitter(builder, signature.args[0])
-        wide, truths = ir.VectorType(INT64, e.lanes), ir.VectorType(BOOL, e.lanes)
-        first = builder.insert_element(ir.Constant(wide, ir.Undefined), count, INT32(0))
-        order = ir.Constant(ir.VectorType(INT32, e.lanes), [0] * e.lanes)
-        every = builder.shuffle_vector(first, ir.Constant(wide, ir.Undefined), order)
-        mask = builder.icmp_signed("<", ir.Constant(wide, list(range(e.lanes))), every)
         name = f"llvm.masked.load.v{e.lanes}f{8 * e.size}.p0"
-        kind = ir.FunctionType(e.vector, [POINTER, INT32, truths, e.vector])
+        inside = e.first(count).value
+        kind = ir.FunctionType(e.vector, [POINTER, INT32, inside.type, e.vector])
         function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
-        given = [builder.inttoptr(source, POINTER), INT32(e.size), mask, e.load(to).value]
+        given = [builder.inttoptr(source, POINTER), INT32(e.size), inside, e.load(to).value]
         e.store(Vector(e, builder.call(function, given)), to)
+        return context.get_dummy_value()
+
+    return types.void(like, types.int64, types.int64, types.int64), code
+
+
+@intrinsic
+def fill_up(typing: Any, like: Any, address: Any, count: Any, one: Any) -> Any:
+    """A vector of which the first so many numbers stay: one after them if it is set, and zeros."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        _, address, count, one = arguments
+        e = _emitter(builder, signature.args[0])
+        following = e.where(e.first(builder.add(count, one)), 1.0, 0.0)
+        e.store(e.where(e.first(count), e.load(address), following), address)
         return context.get_dummy_value()
 
     return types.void(like, types.int64, types.int64, types.int64), code

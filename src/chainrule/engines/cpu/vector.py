@@ -23,7 +23,10 @@ POINTER = ir.PointerType()
 
 
 class Emitter:
-    """Where instructions go: a builder, the type of floats, and how many of them a vector holds."""
+    """Where instructions go: a builder, the type of floats, and how many of them a vector holds.
+
+    A vector may take several registers: each operation is then written for one after the other, and none waits.
+    """
 
     def __init__(self, builder: Any, dtype: Any, lanes: int, fma: bool) -> None:
         self.builder, self.dtype, self.lanes, self.fma = builder, np.dtype(dtype), lanes, fma
@@ -32,6 +35,7 @@ class Emitter:
         self.bits = INT64 if self.dtype == np.float64 else INT32
         self.integers = ir.VectorType(self.bits, lanes)
         self.size = self.dtype.itemsize
+        self.registers = lanes * self.size // vector_bytes()
         self.numbers: list[Vector] = []
 
     # --- vectors in and out --------------------------------------------------------------------------------------
@@ -52,6 +56,22 @@ class Emitter:
     def store(self, vector: Vector, address: Any, offset: int = 0) -> None:
         """A vector to memory."""
         self.builder.store(vector.value, self._pointer(address, offset), align=self.size)
+
+    def joined(self, parts: Sequence[Any]) -> Vector:
+        """One vector of what lies in several registers."""
+        values = list(parts)
+        while len(values) > 1:
+            lanes = ir.Constant(ir.VectorType(INT32, 2 * values[0].type.count), list(range(2 * values[0].type.count)))
+            pairs = zip(values[::2], values[1::2], strict=True)
+            values = [self.builder.shuffle_vector(first, second, lanes) for first, second in pairs]
+        return Vector(self, values[0])
+
+    def parts(self, vector: Vector) -> list[Any]:
+        """What of a vector lies in each register."""
+        lanes = self.lanes // self.registers
+        nothing, kind = ir.Constant(self.vector, ir.Undefined), ir.VectorType(INT32, lanes)
+        of_each = [ir.Constant(kind, list(range(n, n + lanes))) for n in range(0, self.lanes, lanes)]
+        return [self.builder.shuffle_vector(vector.value, nothing, order) for order in of_each]
 
     def prefetch(self, address: Any, offset: int = 0) -> None:
         """Have a cache line brought near that is needed soon."""
@@ -78,6 +98,13 @@ class Emitter:
         lanes = ir.Constant(ir.VectorType(INT32, self.lanes), [0] * self.lanes)
         return Mask(self, self.builder.shuffle_vector(one, ir.Constant(truths, ir.Undefined), lanes))
 
+    def first(self, count: Any) -> Mask:
+        """A truth in the first so many lanes."""
+        b, nothing = self.builder, ir.Constant(self.integers, ir.Undefined)
+        one = b.insert_element(nothing, count if self.size == 8 else b.trunc(count, INT32), INT32(0))
+        every = b.shuffle_vector(one, nothing, ir.Constant(ir.VectorType(INT32, self.lanes), [0] * self.lanes))
+        return Mask(self, b.icmp_signed("<", ir.Constant(self.integers, list(range(self.lanes))), every))
+
     def _pointer(self, address: Any, offset: int) -> Any:
         return self.builder.inttoptr(self.builder.add(address, INT64(offset)) if offset else address, POINTER)
 
@@ -96,10 +123,10 @@ class Emitter:
             return Vector(self, self.intrinsic("fma", a.value, b.value, c.value))
         return a * b + c
 
-    def reduced(self, vector: Vector, combine: Callable[[Vector, Vector], Vector]) -> Vector:
-        """All lanes combined, in all lanes: halves first, in the same order whatever the number of patterns."""
+    def reduced(self, vector: Vector, combine: Callable[[Vector, Vector], Vector], least: int = 1) -> Vector:
+        """All lanes so far apart combined, in all lanes: halves first, in the same order whatever the patterns."""
         half = self.lanes // 2
-        while half:
+        while half >= least:
             order = [(n ^ half) for n in range(self.lanes)]
             mask = ir.Constant(ir.VectorType(INT32, self.lanes), order)
             turned = self.builder.shuffle_vector(vector.value, ir.Constant(self.vector, ir.Undefined), mask)
@@ -164,12 +191,31 @@ class Emitter:
         """1 / b to 14 binary digits, where the processor has that; none where it has not."""
         if vector_bytes() != 64:
             return None
-        mask = ir.IntType(self.lanes)
-        name = f"llvm.x86.avx512.rcp14.p{'d' if self.size == 8 else 's'}.512"
-        module = self.builder.module
-        kind = ir.FunctionType(self.vector, [self.vector, self.vector, mask])
-        function = module.globals.get(name) or ir.Function(module, kind, name)
-        return Vector(self, self.builder.call(function, [b.value, b.value, mask(-1)]))
+        return self._instruction("rcp14", b, b)
+
+    def square_root(self, x: Vector) -> Vector:
+        """The square root; by its reciprocal, which is refined, where the processor has that to 14 binary digits.
+
+        A step of Adam takes 5 % less in float32, 10 to 20 % in float64, than with the processor's square root.
+        """
+        if not self.fma or vector_bytes() != 64:
+            return Vector(self, self.intrinsic("sqrt", x.value))
+        guess = self._instruction("rsqrt14", x, x)
+        root, half = x * guess, guess * 0.5
+        for _ in range(2 if self.size == 8 else 1):
+            missing = self.multiply_add(-root, half, self.constant(0.5))
+            root, half = self.multiply_add(root, missing, root), self.multiply_add(half, missing, half)
+        return self.where((x == 0.0) | (x == math.inf), x, root)
+
+    def _instruction(self, name: str, *vectors: Vector, more: Sequence[Any] = ()) -> Vector:
+        """One that LLVM has for registers of 64 bytes alone, for each that the vectors take."""
+        lanes, module = self.lanes // self.registers, self.builder.module
+        one, mask = ir.VectorType(self.float, lanes), ir.IntType(lanes)
+        full = f"llvm.x86.avx512.{name}.p{'d' if self.size == 8 else 's'}.512"
+        kind = ir.FunctionType(one, [one] * len(vectors) + [mask] + [given.type for given in more])
+        function = module.globals.get(full) or ir.Function(module, kind, full)
+        each = zip(*map(self.parts, vectors), strict=True)
+        return self.joined([self.builder.call(function, [*given, mask(-1), *more]) for given in each])
 
     def _extreme(self, sign: str, a: Any, b: Any) -> Vector:
         """The larger or smaller of two; NaN if either is."""
@@ -190,14 +236,8 @@ class Emitter:
     def _scaled(self, x: Vector, rounded: Vector, least: float) -> Vector:
         """x times 2 to a whole power, which is not below least; one instruction where the processor has it."""
         if vector_bytes() == 64:
-            mask = ir.IntType(self.lanes)
-            name = f"llvm.x86.avx512.mask.scalef.p{'d' if self.size == 8 else 's'}.512"
-            module = self.builder.module
-            kind = ir.FunctionType(self.vector, [self.vector, self.vector, self.vector, mask, INT32])
-            function = module.globals.get(name) or ir.Function(module, kind, name)
             usual_rounding = INT32(4)
-            given = [x.value, rounded.value, x.value, mask(-1), usual_rounding]
-            return Vector(self, self.builder.call(function, given))
+            return self._instruction("mask.scalef", x, rounded, x, more=[usual_rounding])
         rounded = self.where(rounded < least, least, rounded)
         known = self.where(rounded == rounded, rounded, 0.0)
         k = self.builder.fptosi(known.value, self.integers)
@@ -484,7 +524,7 @@ class Vector:
     def __pow__(self, power: float) -> Vector:
         """A square root, or a whole power by repeated squares."""
         if power == 0.5:
-            return Vector(self.emitter, self.emitter.intrinsic("sqrt", self.value))
+            return self.emitter.square_root(self)
         if power != int(power):
             return self.emitter.exp(self.emitter.log(self) * float(power))
         total: Any = None
