@@ -154,6 +154,8 @@ def test_a_weight_is_so_many_repetitions_and_order_is_none(options: dict[str, An
     assert same(weighted, repeated)
     assert np.array_equal(weighted.predict(X, return_std=True), repeated.predict(X, return_std=True))
     assert not same(weighted, clone(model).fit(X, y))  # the twin: weights do count
+    in_other_units = clone(model).fit(X * 2.0**41, y * 2.0**-33, sample_weight=weights)
+    assert same(weighted, in_other_units)
 
 
 def test_weights_of_classes_are_weights_of_patterns() -> None:
@@ -964,7 +966,12 @@ def test_what_is_chosen_is_said() -> None:
     assert found.why_.startswith("40 patterns and 161 parameters are few enough")
     known = NetworkRegressor(random_state=0, max_iter=2).fit(X, y, eval_set=(X, y))
     assert (known.solver_, len(known.nets_), known.nets_[0].sizes) == ("adam", 5, (3, 64, 64, 1))
-    assert known.why_ == "patterns to stop by are for small steps: Adam"
+    assert known.why_ == "eval_set is for small steps: Adam"
+    slow = NetworkRegressor(early_stopping=True, learning_rate_init=0.01, max_iter=2).fit(X, y)
+    assert (slow.solver_, slow.why_) == ("adam", "early_stopping and learning_rate_init are for small steps: Adam")
+    penalised = NetworkRegressor(alpha=0.1, max_iter=2).fit(X, y)
+    assert (penalised.solver_, penalised.net_.l2) == ("lbfgs", 0.1 / 40)
+    assert penalised.why_ == "alpha is for solvers that do not find the penalties themselves: lbfgs"
     named = NetworkRegressor(solver="lbfgs", random_state=0, max_iter=2).fit(X, y)
     assert (named.solver_, named.why_, named.net_.sizes) == ("lbfgs", "as asked for", (3, 32, 1))
     with unittest.mock.patch.object(solving, "FEW", 30):

@@ -485,3 +485,54 @@ def test_poisson_without_a_hidden_layer_is_the_linear_model() -> None:
     common: dict[str, Any] = {"hidden_layer_sizes": (), "alpha": 0.0, "solver": "lbfgs", "tol": 1e-7}
     np.testing.assert_allclose(NetworkRegressor(loss="poisson", **common).fit(X, y).predict(X), expected, rtol=1e-4)
     assert not np.allclose(NetworkRegressor(**common).fit(X, y).predict(X), expected, rtol=1e-4)
+
+
+# ------------------------------------------------------------------------------------------------------------ examples
+
+
+def test_their_program_of_training_curves_runs() -> None:
+    """What plot_mlp_training_curves.py of scikit-learn calls, with the import changed."""
+    X, y = IRIS
+    nesterov = {"learning_rate": "constant", "momentum": 0.9, "nesterovs_momentum": True}
+    inverse = {"learning_rate": "invscaling", "momentum": 0.9, "nesterovs_momentum": False}
+    for params in (
+        {"solver": "sgd", "learning_rate": "constant", "momentum": 0, "learning_rate_init": 0.2},
+        {"solver": "sgd", **nesterov, "learning_rate_init": 0.2},
+        {"solver": "sgd", **inverse, "learning_rate_init": 0.2},
+        {"solver": "adam", "learning_rate_init": 0.01},
+    ):
+        mlp = NetworkClassifier(random_state=0, max_iter=40, **params).fit(X, y)
+        assert mlp.score(X, y) > 0.8
+        assert mlp.loss_ < mlp.loss_curve_[0]
+
+
+def test_their_programs_of_penalties_and_digits_run() -> None:
+    """What plot_mlp_alpha.py and plot_mnist_filters.py call: early stopping with L-BFGS, coefs_ as images."""
+    X, y = digits(10, 600)
+    mlp = NetworkClassifier(
+        hidden_layer_sizes=(40,), max_iter=8, alpha=1e-4, solver="sgd", random_state=1, learning_rate_init=0.2
+    ).fit(X, y)
+    assert mlp.score(X, y) > 0.9
+    assert mlp.coefs_[0].T.reshape(40, 8, 8).shape == (40, 8, 8)
+    for alpha in np.logspace(-1, 1, 3):
+        classifier = NetworkClassifier(
+            solver="lbfgs", alpha=alpha, random_state=1, max_iter=2000, early_stopping=True, hidden_layer_sizes=[10, 10]
+        ).fit(*digits(2))
+        assert hasattr(classifier, "decision_function")
+        assert classifier.score(*digits(2)) > 0.95
+
+
+def test_their_program_of_partial_dependence_runs() -> None:
+    """What plot_partial_dependence.py calls: a pipeline with early stopping, and the solver left open."""
+    from sklearn.inspection import partial_dependence
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import QuantileTransformer
+
+    X, y = noisy()
+    quantiles = QuantileTransformer(n_quantiles=50, random_state=0)
+    network = NetworkRegressor(
+        hidden_layer_sizes=(30, 15), learning_rate_init=0.01, early_stopping=True, random_state=0
+    )
+    model = make_pipeline(quantiles, network).fit(X, y)
+    assert model[-1].solver_ == "adam"
+    assert partial_dependence(model, X, [0])["average"].shape[0] == 1

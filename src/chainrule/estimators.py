@@ -1126,6 +1126,17 @@ def _counted(read: Any, t: FloatArray, s: FloatArray) -> tuple[Any, FloatArray, 
     return read.take(np.flatnonzero(rows)) if isinstance(read, Table) else read[rows], t[rows], s[rows]
 
 
+def _by_size(rows: FloatArray) -> Array:
+    """The order of different rows by their first column, then the second …: the same in any units."""
+    columns = 1
+    while True:
+        order = np.lexsort(rows[:, :columns].T[::-1])
+        ordered = rows[order, :columns]
+        if columns >= rows.shape[1] or (ordered[1:] != ordered[:-1]).any(axis=1).all():
+            return order
+        columns *= 2
+
+
 def _merged(read: Any, t: FloatArray, s: FloatArray, *, ordered: bool) -> tuple[Any, FloatArray, FloatArray]:
     """Equal patterns as one with the sum of their weights, in an order that depends on nothing but what they hold.
 
@@ -1136,13 +1147,12 @@ def _merged(read: Any, t: FloatArray, s: FloatArray, *, ordered: bool) -> tuple[
     if not isinstance(values, np.ndarray) or values.size > MERGED:
         return read, t, s
     both = np.ascontiguousarray(np.hstack([values, t])) + 0.0  # which makes 0 of -0
-    both[np.isnan(both)] = np.nan
+    both[np.isnan(both)] = np.inf
     rows = both.view(np.dtype((np.void, both.itemsize * both.shape[1])))[:, 0]
     _, first, which = np.unique(rows, return_index=True, return_inverse=True)
     total = np.asarray(np.bincount(which.ravel(), s), dtype=np.float64)
-    if ordered:
-        order = np.argsort(first)
-        first, total = first[order], total[order]
+    order = np.argsort(first) if ordered else _by_size(both[first])
+    first, total = first[order], total[order]
     return read.take(first) if isinstance(read, Table) else values[first], t[first], total
 
 

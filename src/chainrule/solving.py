@@ -251,13 +251,16 @@ def plan_of(
     size = "few" if patterns <= MANY else "many"
     solver, why = asked.solver, "as asked for"
     auto = isinstance(solver, str) and solver == "auto"
-    if auto and (steps or given):
-        solver = "adam"
-        why = f"{'partial_fit goes by' if steps else 'patterns to stop by are for'} small steps: Adam"
+    of_steps = "partial_fit is" if steps else "eval_set is" if given else _of_steps(asked)
+    if auto and of_steps:
+        solver, why = "adam", f"{of_steps} for small steps: Adam"
     elif auto:
         sizes = (goal.inputs, *(HIDDEN[size] if wanted is None else wanted), goal.outputs)
         parameters = sum((below + 1) * nodes for below, nodes in pairwise(sizes))
         solver, why = choose_solver(patterns, parameters, goal.task, goal.objective.name)
+        if solver == "bayesian" and asked.alpha is not None:
+            solver = "lbfgs" if patterns <= FEW else "adam"
+            why = f"alpha is for solvers that do not find the penalties themselves: {solver}"
     rule = _rule(solver, asked)
     name = solver.name if isinstance(solver, Rule) else str(solver)
     apart = asked.early_stopping
@@ -304,6 +307,19 @@ def plan_of(
 
 
 # ------------------------------------------------------------------------------------------------- what is asked for
+
+
+def _of_steps(asked: Asked) -> str:
+    """What is asked for that only a rule of small steps can heed."""
+    usual = Asked()
+    names = ("early_stopping", "batch_size", "learning_rate", "learning_rate_init")
+    found = [name for name in names if not _alike(getattr(asked, name), getattr(usual, name))]
+    found = [name for name in found if name != "early_stopping" or asked.early_stopping]
+    return f"{' and '.join(found)} {'is' if len(found) == 1 else 'are'}" if found else ""
+
+
+def _alike(one: Any, other: Any) -> bool:
+    return one is other or (isinstance(one, str) and one == other)
 
 
 def _rule(solver: Any, asked: Asked) -> Rule | None:
