@@ -40,9 +40,9 @@ LEAST, MOST, CHANGE = 1e-6, 1e6, 10.0
 WEAK = 0.02
 """Added to γ and to Σ w² for α: a group whose weights are all 0 has one too."""
 
-START_BETA, LEAST_NOISE, LEAST_LEFT = 10.0, 1e-8, 1e-3
-"""β at first; the least variance of the noise, of standardised targets; and the least share of the patterns that is
-left to estimate it by, once weights have used up the others."""
+START_BETA, LEAST_NOISE, FAINT = 10.0, 1e-8, 1e-3
+"""β at first; the least variance of the noise, of standardised targets; and how many patterns of variance 1 are added
+for it: where weights have used up all that there are, nothing is known of the noise."""
 
 JITTER = 1e-15
 """Of the mean of A's diagonal, added where rounding leaves A without a root; a hundred times more until it has one."""
@@ -318,8 +318,8 @@ class _State:
         decided = np.maximum(self.sizes - self.alpha * traces, 0.0)
         if self.noisy:
             used = [b * float(((R @ H) * R).sum()) for b, H in zip(self.beta, self.H, strict=True)]
-            left = np.maximum(self.counts - used, LEAST_LEFT * np.maximum(self.counts, 1.0))
-            noise = np.maximum(2 * self.errors / left, LEAST_NOISE)
+            left = np.maximum(self.counts - used, 0.0)
+            noise = np.maximum((2 * self.errors + FAINT) / (left + FAINT), LEAST_NOISE)
             self.beta = np.clip(1 / noise, self.beta / CHANGE, self.beta * CHANGE)
         alpha = np.clip((decided + WEAK) / (squares + WEAK), LEAST, MOST)
         self.alpha = np.clip(alpha, self.alpha / CHANGE, self.alpha * CHANGE)
