@@ -82,6 +82,12 @@ SOLVERS: dict[str, dict[str, Any]] = {
 ESTIMATORS = [kind(**options) for options in ({}, *SOLVERS.values()) for kind in (NetworkRegressor, NetworkClassifier)]
 
 
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Patterns are few here: threads would only wait for one another."""
+    monkeypatch.setenv("CHAINRULE_THREADS", "1")
+
+
 @parametrize_with_checks(ESTIMATORS)
 def test_scikit_learns_checks(estimator: Any, check: Callable[[Any], None]) -> None:
     """Every check of scikit-learn's passes: none is expected to fail, and none is skipped."""
@@ -644,7 +650,7 @@ def test_what_spoils_other_networks(case: str) -> None:
     means, deviations = NetworkRegressor(ensemble=2, **QUICK).fit(X, y).predict(X, return_std=True)
     assert np.isfinite(means).all()
     assert (deviations > 0).all()
-    assert deviations.max() < 3 * max(y.std(), 1e-3)
+    assert deviations.max() < 3 * max(y.std(), 0.01)
 
 
 # --------------------------------------------------------------------------------------------- names, and what they say
