@@ -897,7 +897,7 @@ def test_hostile_files_are_refused(tmp_path: Path) -> None:
     save(Network([2, 1]), tmp_path / "other")
     with pytest.raises(BadFile, match="it has no 'estimator'"):
         NetworkClassifier.load(tmp_path / "other")
-    with pytest.raises(BadFile):
+    with pytest.raises(BadFile, match=r"it holds a NetworkClassifier\. Use NetworkClassifier\.load\.$"):
         load(path)
     spec, arrays = model_file.read(path)
 
@@ -1104,6 +1104,18 @@ def test_what_cannot_be_done_with_patterns_is_said() -> None:
     one = NetworkClassifier(combine="median", ensemble=3, solver="adam", max_iter=5, **QUICK).fit(kinds, names)
     each = [forward(net, one._seen(kinds)).y[-1][:, 0] for net in one.nets_]
     np.testing.assert_allclose(one.predict_proba(kinds)[:, 1], np.median(each, axis=0))
+
+
+def test_relevance_finds_the_columns_that_matter() -> None:
+    """relevance=True has a penalty for each input, large for those that do not matter; posteriors_ holds them."""
+    random = np.random.default_rng(0)
+    X = random.normal(size=(80, 3))
+    y = np.sin(2 * X[:, 0]) + 0.1 * random.normal(size=80)
+    found = NetworkRegressor(solver="bayesian", relevance=True, ensemble=2, **QUICK).fit(X, y)
+    for posterior in found.posteriors_:
+        alpha = dict(zip(posterior.groups, posterior.alpha, strict=True))
+        assert 10 * alpha["w[1][:,0]"] < min(alpha["w[1][:,1]"], alpha["w[1][:,2]"])
+    assert not hasattr(found.set_params(solver="lbfgs", relevance=False, ensemble=1).fit(X, y), "posteriors_")
 
 
 # --------------------------------------------------------------------------------------------------------------- losses

@@ -215,6 +215,8 @@ class _Networks(BaseEstimator):  # type: ignore[misc]
         self._set(found.members, self.combine)
         self.histories_ = [*found.histories]
         self.solver_, self.why_ = plan.solver, plan.why
+        if found.posteriors:
+            self.posteriors_ = [*found.posteriors]
         made = [history.epochs - begun for history, begun in zip(found.histories, before, strict=True)]
         self.n_iter_ = max(1, *made)
         self.loss_ = float(np.mean([history.E for history in found.histories]))
@@ -228,7 +230,8 @@ class _Networks(BaseEstimator):  # type: ignore[misc]
 
     def _set(self, members: Sequence[Member], combine: str) -> None:
         """The networks, and what follows from them."""
-        self.__dict__.pop("certificate_", None)
+        for name in ("certificate_", "posteriors_"):
+            self.__dict__.pop(name, None)
         self.nets_ = [member.network for member in members]
         self.n_layers_ = self.nets_[0].depth + 1
         self.n_outputs_ = self.nets_[0].sizes[-1]
@@ -478,6 +481,7 @@ class _Networks(BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self)
         spec, arrays = _as_data(self)
+        _from_data(type(self), spec, arrays)  # what could not be loaded is not saved
         model_file.write(path, spec, arrays)
 
     @classmethod
@@ -602,6 +606,8 @@ class NetworkRegressor(RegressorMixin, _Networks):  # type: ignore[misc]
     loss_, best_loss_ : float
         E of the weights that were kept, and the least running E, as means over the networks; the latter None where
         patterns were kept apart.
+    posteriors_ : list of Posterior
+        By "bayesian": penalties, noise, effective number of parameters and evidence of each network. Not in files.
     n_features_in_, feature_names_in_, n_outputs_, n_layers_, out_activation_
         As in scikit-learn.
     """

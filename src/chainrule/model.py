@@ -631,6 +631,9 @@ def load(path: str | os.PathLike[str]) -> Model:
         If it cannot be opened.
     """
     spec, arrays = model_file.read(path)
+    if "estimator" in spec:
+        kind = str(spec["estimator"])[:60]
+        raise BadFile(f"{os.fspath(path)!r} is not a valid model file: it holds a {kind}. Use {kind}.load.")
     try:
         return _from_data(spec, arrays)
     except KeyError as error:

@@ -511,12 +511,14 @@ class Patterns:
 class Solved:
     """What came of it: for each network a member of the mixture, its history, and E of the patterns kept apart.
 
-    These are exact, epoch by epoch, and without the penalties; empty where none are kept apart.
+    These are exact, epoch by epoch, without the penalties; empty where none are kept apart. ``posteriors`` are those
+    of Bayesian regularisation.
     """
 
     members: tuple[Member, ...]
     histories: tuple[History, ...]
     curves: tuple[tuple[float, ...], ...]
+    posteriors: tuple[second_order.Posterior, ...] = ()
 
 
 def begin(plan: Plan, goal: Goal, seeds: Sequence[int]) -> list[Network]:
@@ -662,7 +664,7 @@ def _bayesian(
             one.noise if one.noise is not None else member_of(one.network, goal, patterns).noise for one in members
         ]
         members = [replace(one, noise=noise) for one, noise in zip(members, noises, strict=True)]
-    return Solved(tuple(members), tuple(one.history for one in found), ((),) * len(found))
+    return Solved(tuple(members), tuple(one.history for one in found), ((),) * len(found), tuple(found))
 
 
 class Watch:
