@@ -61,7 +61,7 @@ LOSSES = {"squared_error": "sse", "log_loss": "cross_entropy"}
 
 COMBINE = ("mean", "median")
 
-SMALL, MERGED = 2**20, 2**26
+SMALL, MERGED = 2**20, 2**24
 """Numbers of a sparse table up to which it is written out, for the compiled engine is faster then, and of any table up
 to which equal patterns are looked for."""
 
@@ -197,7 +197,7 @@ class _Networks(BaseEstimator):  # type: ignore[misc]
                 after=after,
             )
         except Interrupted as error:
-            member = member_of(error.network, goal, patterns)
+            member = error.members[0] if error.members else member_of(error.network, goal, patterns)
             self._keep(plan, Solved((member,), (error.history,), ((),)), apart, before, patterns)
             raise
         except Diverged as error:
@@ -329,9 +329,11 @@ class _Networks(BaseEstimator):  # type: ignore[misc]
             validate_data(self, X, y=None, reset=reset)  # which says so
         encoding = None if reset else self._inputs.encoding
         read: Any
-        if _has_texts(X) if reset else encoding is not None and bool(encoding.text):
-            validate_data(self, X, reset=reset, skip_check_array=True)
-            read = read_table(X, text=() if encoding is None else _texts(encoding, named=_is_frame(X)))
+        if encoding is not None and encoding.text:
+            validate_data(self, X, reset=False, skip_check_array=True)
+            read = read_table(X, text=_texts(encoding, named=_is_frame(X)))
+        elif reset and (read := _with_texts(X)) is not None:
+            validate_data(self, X, reset=True, skip_check_array=True)
         else:
             gaps = self.missing == "mean" and not is_sparse(X)
             read = validate_data(
@@ -1099,14 +1101,15 @@ def _is_frame(X: Any) -> bool:
     return not is_sparse(X) and (hasattr(X, "columns") or hasattr(X, "__arrow_c_stream__"))
 
 
-def _has_texts(X: Any) -> bool:
-    """Whether it is a data frame with a column that is not numbers or booleans."""
-    if not _is_frame(X):
-        return False
+def _with_texts(X: Any) -> Table | None:
+    """The table of a data frame with a column that is not numbers or booleans; None for anything else."""
+    if not _is_frame(X) or all(getattr(one, "kind", "O") in "biuf" for one in getattr(X, "dtypes", "?")):
+        return None
     try:
-        return any(kind.name not in {"number", "boolean"} for kind in read_table(X).kinds)
+        table = read_table(X)
     except BadData:
-        return False  # and what is wrong with it scikit-learn says
+        return None  # and what is wrong with it scikit-learn says
+    return table if any(kind.name not in {"number", "boolean"} for kind in table.kinds) else None
 
 
 def _texts(encoding: Encoding, *, named: bool) -> dict[str, tuple[str, ...]]:
