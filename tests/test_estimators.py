@@ -1099,6 +1099,12 @@ def test_what_cannot_be_done_with_patterns_is_said() -> None:
         NetworkClassifier().fit(kinds, np.full(20, "ash"))
     with pytest.raises(ValueError, match=r"^combine must be 'mean' for slopes of probabilities"):
         NetworkClassifier(combine="median", **QUICK).fit(kinds, names).input_gradient(kinds)
+    with pytest.raises(ValueError, match=r"^y must hold a known target of a pattern with a weight above 0; got none"):
+        NetworkRegressor().fit(X, np.full((20, 2), np.nan))
+    with pytest.raises(ValueError, match=r"^y must hold a known target"):
+        NetworkClassifier(class_weight={"ash": 0, "beech": 0}).fit(kinds, names)
+    with pytest.raises(ValueError, match="requires y to be passed"):
+        NetworkRegressor().fit(X, None)
     with pytest.raises(ValueError, match=r"^calibrate must be True or False"):
         NetworkClassifier(calibrate="yes").fit(kinds, names)
     one = NetworkClassifier(combine="median", ensemble=3, solver="adam", max_iter=5, **QUICK).fit(kinds, names)

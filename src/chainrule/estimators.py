@@ -157,6 +157,10 @@ class _Networks(BaseEstimator):  # type: ignore[misc]
         read, t, s = _merged(*_counted(read, t, s), ordered=not self.shuffle)
         S = float(s.sum())
         read, t, s = _counted(read, t, self._weighted(t, s))
+        if not len(t):
+            raise ValueError(
+                "y must hold a known target of a pattern with a weight above 0; got none. Nothing can be learned."
+            )
         goal = self._goal(t.shape[1])
         if not again:
             self._inputs = _Inputs.fit(read, self.missing, s)
