@@ -273,6 +273,21 @@ class Model:
         return found
 
     @property
+    def count(self) -> int:
+        """How many networks predict together."""
+        return 1 if self.mixture is None else len(self.mixture.members)
+
+    @property
+    def noise(self) -> FloatArray | None:
+        """The standard deviation of each target about its mean, (targets,), in its units, if there are error bars."""
+        if not self.has_error_bars:
+            return None
+        assert self.mixture is not None
+        variances = np.array([one.noise for one in self.mixture.members])
+        sd = 1.0 if self.targets is None or self.targets.scaling is None else self.targets.scaling.sd
+        return np.asarray(np.sqrt(variances.mean(axis=0)) * sd)
+
+    @property
     def has_error_bars(self) -> bool:
         """Whether it says how sure it is of a number."""
         return self.mixture is not None and self.mixture.members[0].noise is not None

@@ -13,6 +13,7 @@ from chainrule.cli.output import (
     model_argument,
     model_in,
     one_or_all,
+    say_which,
     tables_argument,
     write_json,
 )
@@ -35,6 +36,7 @@ def command(model: Path, tables: tuple[Path, ...], rows: int, as_json: bool, dia
     if as_json:
         write_json(certificate.to_dict())
     else:
+        say_which(loaded)
         click.echo(str(certificate))
     if not certificate.ok:
         raise SystemExit(1)

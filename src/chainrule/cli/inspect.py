@@ -16,6 +16,7 @@ from chainrule.cli.output import (
     model_in,
     one_or_all,
     require_new,
+    say_which,
     write_json,
     write_lines,
     write_table,
@@ -64,6 +65,8 @@ def command(
 
         require_picture(plot)
     loaded = model_in(model)
+    if not as_json:
+        say_which(loaded)
     if not tables:
         _of_model(loaded, as_json)
     elif row is None:
@@ -91,6 +94,8 @@ def _of_model(model: Any, as_json: bool) -> None:
         "targets": list(model.target_names),
         "fitted": model.fitted,
         "largest": {block.name: float(abs(net.theta[block.part]).max()) for block in net.blocks},
+        "networks": model.count,
+        "noise": None if (noise := model.noise) is None else [float(one) for one in noise],
     }
     if as_json:
         write_json(content)
@@ -141,7 +146,11 @@ def _write_model(model: Any, content: dict[str, Any]) -> None:
             (name, f"{mean:.6g}", f"{sd:.6g}")
             for name, mean, sd in zip(model.target_names, scaling.mean, scaling.sd, strict=True)
         ]
-        write_table("targets", ("column", "mean", "deviation"), rows)
+        heads: tuple[str, ...] = ("column", "mean", "deviation")
+        if content["noise"] is not None:
+            heads = (*heads, "noise")
+            rows = [(*row, f"{one:.6g}") for row, one in zip(rows, content["noise"], strict=True)]
+        write_table("targets", heads, rows)
     elif model.targets is not None:
         for field, shares in zip(model.targets.fields, model.targets.shares, strict=True):
             rows = [(name, f"{share:.1%}") for name, share in zip(field.levels, shares, strict=True)]

@@ -226,6 +226,12 @@ def alike(values: Sequence[float]) -> list[str]:
     return [f"{value:.{decimals}f}" for value in values]
 
 
+def say_which(model: Any) -> None:
+    """Of several networks, which one is looked at."""
+    if model.count > 1:
+        write_lines(f"{model.count} networks predict together; this is the first of them")
+
+
 def write_text(path: Path, text: Iterable[str]) -> None:
     """A file written whole or not at all, part by part; a symbolic link stays and leads to it."""
     write_whole(path, (part.encode() for part in text))

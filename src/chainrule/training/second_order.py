@@ -207,7 +207,7 @@ def _fit(net: Network, source: Source, epochs: int, patience: int, relevance: bo
         state.move(theta)
     R = root_of_inverse(state.A)
     history.E, history.seconds = state.mean_error, time.perf_counter() - started
-    member = Member(net.replace(state.theta.copy()), 1 / state.beta if state.noisy else None, R)
+    member = Member(net.replace(state.theta.copy()), 1 / state.beta if state.noisy else None, np.ascontiguousarray(R))
     gamma = float((1 - state.penalties * (R**2).sum(axis=0)).sum())
     return Posterior(member, state.names, state.alpha, state.beta, gamma, state.log_evidence(R), history)
 
