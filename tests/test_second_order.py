@@ -17,7 +17,7 @@ from chainrule import Diverged, Interrupted, Network, engines, error, error_term
 from chainrule.mixture import Mixture
 from chainrule.training import gauss_newton
 from chainrule.training.descent import rule
-from chainrule.training.gauss_newton import Curvature, Damping
+from chainrule.training.gauss_newton import Curvature, Damping, SlowSteps
 from chainrule.training.second_order import bayesian, root_of_inverse, starts
 
 EPS = float(np.finfo(np.float64).eps)
@@ -859,3 +859,13 @@ def test_memory_is_bounded_by_a_block(monkeypatch):
     large = Curvature(net, engines.source(net, inputs, targets)).equations(net.theta)
     for a, b in zip(small, large, strict=True):
         assert apart(a, b) < 1e-12  # 5000 terms in another order
+
+
+def test_many_parameters_are_warned_of():
+    """More than 3,000 parameters are trained all the same, and how long a step takes is said."""
+    net = Network([2, 60, 50, 1])
+    inputs, targets = np.ones((5, 2)) * np.arange(5)[:, None], np.arange(5.0)[:, None]
+    with pytest.warns(SlowSteps, match=r"at most some 3,000 parameters .*; got 3,281, so that .* 4e\+10 mult"):
+        bayesian([net], inputs, targets, epochs=1)
+    with pytest.warns(SlowSteps):
+        train(net, inputs, targets, "levenberg_marquardt", epochs=1)

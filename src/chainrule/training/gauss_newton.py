@@ -8,6 +8,7 @@ such that the gradient is -Jᵀρ; g the gradient, H the matrix, one of each for
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,9 @@ from chainrule.notation import FloatArray
 
 BLOCK = 2**19
 """Numbers of J that are in memory at once, 4 MB, so that they are read from the cache."""
+
+USUAL = 3000
+"""Parameters up to which a step takes no longer than people wait; above it that is said."""
 
 MOST_MATRIX = 2**27
 """Numbers of H, of all noise levels, 1 GB; beyond it nothing second-order is tried."""
@@ -46,6 +50,22 @@ def why_not(net: Network) -> str:
             f"and {MOST_MATRIX * 8 / 2**30:.0f} GB are the most"
         )
     return ""
+
+
+class SlowSteps(UserWarning):
+    """A network has so many parameters that second-order steps take long."""
+
+
+def say_if_slow(net: Network, patterns: int) -> None:
+    """Warn of a network with so many parameters that its steps take long."""
+    P = net.n_parameters
+    if P > USUAL:
+        warnings.warn(
+            f"sizes should give at most some {USUAL:,} parameters for second-order training; got {P:,}, so that a step "
+            f"takes some {float(patterns) * P**2 + P**3:.0e} multiplications. Use Adam or L-BFGS if that is too long.",
+            SlowSteps,
+            stacklevel=3,
+        )
 
 
 def levels_of(net: Network) -> int:

@@ -27,7 +27,7 @@ from chainrule.training.callbacks import Callbacks
 from chainrule.training.callbacks import Run as View
 from chainrule.training.descent import Rule
 from chainrule.training.descent import rule as rule_of
-from chainrule.training.gauss_newton import Curvature, Damping, why_not
+from chainrule.training.gauss_newton import Curvature, Damping, say_if_slow, why_not
 from chainrule.training.history import History
 from chainrule.training.progress import Report
 from chainrule.training.progress import progress as progress_bar
@@ -385,6 +385,7 @@ def _minimise(run: _Run, epochs: int, report: Report) -> None:
 def _step_damped(run: _Run, epochs: int, report: Report) -> None:
     """Levenberg-Marquardt over all patterns; each step that lowers E is an epoch."""
     net, total, damping = run.net, run.source.total, Damping()
+    say_if_slow(net, run.source.patterns)
     curvature = Curvature(net, run.source)
     factors, each = run.rule.factors(net), net.l2 * net.penalized
     learning = np.arange(net.n_parameters) if factors is None else np.flatnonzero(factors)

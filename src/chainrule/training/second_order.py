@@ -25,7 +25,7 @@ from chainrule.mixture import Member
 from chainrule.network import Network
 from chainrule.notation import Array, FloatArray
 from chainrule.training.callbacks import Callbacks, Run
-from chainrule.training.gauss_newton import Curvature, Damping, why_not
+from chainrule.training.gauss_newton import Curvature, Damping, say_if_slow, why_not
 from chainrule.training.history import History
 from chainrule.training.loop import Interrupted, diverged
 from chainrule.training.many import at_once
@@ -147,6 +147,7 @@ def bayesian(
 
     _require(nets, epochs, patience)
     source = engines.source(nets[0], inputs, targets, weights)
+    say_if_slow(nets[0], source.patterns)
     done: dict[int, Posterior] = {}
     with closing(Callbacks(callbacks)) as watching:
 
