@@ -314,11 +314,14 @@ class _State:
     def estimate(self, R: FloatArray) -> None:
         """α and β anew: γ of a group over its Σ w², and what is left of S over Σ (t - y)²."""
         of_groups = self.group[self.counted]
-        traces = np.bincount(of_groups, (R**2).sum(axis=0)[self.counted], len(self.alpha))
+        diagonal = (R**2).sum(axis=0)  # of A⁻¹
+        traces = np.bincount(of_groups, diagonal[self.counted], len(self.alpha))
         squares = np.bincount(of_groups, self.theta[self.counted] ** 2, len(self.alpha))
         decided = np.maximum(self.sizes - self.alpha * traces, 0.0)
         if self.noisy:
-            used = [b * float(((R @ H) * R).sum()) for b, H in zip(self.beta, self.H, strict=True)]
+            used = [len(R) - float(self.penalties @ diagonal)]  # tr A⁻¹ (A - penalties)
+            if len(self.beta) > 1:
+                used = [b * float(((R @ H) * R).sum()) for b, H in zip(self.beta, self.H, strict=True)]
             left = np.maximum(self.counts - used, 0.0)
             noise = np.maximum((2 * self.errors + FAINT) / (left + FAINT), LEAST_NOISE)
             self.beta = np.clip(1 / noise, self.beta / CHANGE, self.beta * CHANGE)
