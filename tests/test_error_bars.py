@@ -272,3 +272,10 @@ def test_a_mixture_is_as_sure_as_its_members_differ():
     spread = mixture.outputs(y_0).var(axis=0) + np.mean([one.noise for one in mixture.members], axis=0)
     assert mixture.std(y_0) == pytest.approx(np.sqrt(spread))
     assert isinstance(model.network, Network)
+
+
+def test_patience_holds_for_a_solver_too():
+    """Epochs without improvement that are given end a run; with none it goes on to its last epoch."""
+    how: dict[str, Any] = {"hidden": [8], "solver": "adam", "epochs": 60}
+    short, whole = (Model.fit(table_of(200), "flow", patience=patience, **how) for patience in (3, None))
+    assert short.report.history.epochs < whole.report.history.epochs == 60

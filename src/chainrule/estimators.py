@@ -31,7 +31,7 @@ from chainrule.certificate import Certificate, check
 from chainrule.files import model_file
 from chainrule.files.model_file import BadFile
 from chainrule.fitting import CERTIFIED
-from chainrule.mixture import Member, Mixture
+from chainrule.mixture import COMBINE, Member, Mixture
 from chainrule.network import Network
 from chainrule.notation import Array, FloatArray
 from chainrule.objective import best_constant, objective
@@ -58,8 +58,6 @@ from chainrule.training.loop import Diverged, Interrupted, WorseThanConstant
 
 LOSSES = {"squared_error": "sse", "log_loss": "cross_entropy"}
 """scikit-learn's names of objectives."""
-
-COMBINE = ("mean", "median")
 
 SMALL, MERGED = 2**20, 2**24
 """Numbers of a sparse table up to which it is written out, for the compiled engine is faster then, and of any table up

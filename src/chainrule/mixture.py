@@ -20,6 +20,7 @@ from chainrule.network import Network, as_targets
 from chainrule.notation import FloatArray
 
 COMBINE = ("mean", "median")
+"""How the outputs of members become one."""
 
 BLOCK = 2**22
 """Numbers of J that are in memory at once, 32 MB."""

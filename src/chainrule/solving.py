@@ -791,15 +791,18 @@ def _plan_given(given: Given, goal: Goal, patterns: Patterns) -> Plan:
     for name, value in (("rule", given.rule), ("clip", given.clip)):
         if value is not None:
             raise ValueError(f"{name} must be left out with a solver; got both. Leave one of them out.")
-    wanted = given.solver
+    patience: float | None = math.inf if given.patience is None else given.patience
+    if given.patience == Given.patience:  # not given
+        patience = None
     asked = Asked(
-        solver=wanted,
+        solver=given.solver,
         hidden_layer_sizes=given.hidden,
         activation=given.activation or "tanh",
         batch_size="auto" if given.batch_size is None else given.batch_size or None,
         learning_rate=given.schedule,
         learning_rate_init=given.learning_rate,
         max_iter=given.epochs,
+        n_iter_no_change=patience,
         ensemble=given.ensemble,
     )
     plan = plan_of(asked, goal, len(patterns.targets), given=False)
