@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -11,6 +13,17 @@ import numpy as np
 
 from chainrule.notation import Array, FloatArray
 from chainrule.tables import Scaling
+
+_one_at_a_time = threading.RLock()
+
+
+@contextmanager
+def _without(warning: type[Warning]) -> Iterator[None]:
+    """Without warnings of this kind; one thread at a time, for the filters of warnings belong to all of them."""
+    with _one_at_a_time, warnings.catch_warnings():
+        warnings.simplefilter("ignore", warning)
+        yield
+
 
 Scored = Mapping[str, Mapping[str, Any]]
 """For each target, scores of the network and of what it is compared with, by name."""
@@ -139,8 +152,7 @@ def logistic_probabilities(inputs: FloatArray, t: FloatArray, classes: int, new_
     if len(present) == 1:
         probabilities[:, present] = 1.0
         return probabilities
-    with np.errstate(all="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    with np.errstate(all="ignore"), _without(ConvergenceWarning):
         model = LogisticRegression(max_iter=1000).fit(of_inputs.apply(inputs)[known], t[known].astype(np.intp))
         probabilities[:, present] = model.predict_proba(of_inputs.apply(new_inputs))
     return probabilities
@@ -156,8 +168,7 @@ def folds(rows: int, number: int, seed: int, classes: FloatArray | None = None) 
     state = seed % 2**32  # scikit-learn takes no larger ones
     if classes is None or len(np.unique(classes)) < 2:
         return list(KFold(number, shuffle=True, random_state=state).split(np.empty((rows, 1))))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of classes with fewer rows than folds
+    with _without(UserWarning):  # of classes with fewer rows than folds
         of_rows = np.where(np.isnan(classes), -1, classes).astype(np.intp)
         if np.bincount(of_rows + 1).max() < number:
             return folds(rows, number, seed)
