@@ -563,6 +563,36 @@ def test_numbers_below_the_normal_ones(dtype):
     assert cpu.network(state).theta[0] > 0
 
 
+FADING = {
+    "momentum": rule("momentum"),
+    "adam": rule("adam"),
+    "rmsprop": rule("rmsprop"),
+    "adam that divides": rule("adam", beta_2=0.9, epsilon=0.0),
+}
+
+
+@pytest.mark.parametrize("name", FADING)
+def test_what_fades_ends_at_0(name):
+    """What a rule remembers of gradients that are 0 now fades to 0, and not to a number below the normal ones, which
+    would make every later update 2 to 4 times as long; a rule that would divide by that 0 keeps it.
+    """
+    net, inputs, t = toy(dtype="float32", sizes=[3, 40, 1], activations=["relu", "identity"])
+    given = source(net, inputs, t, None, 20)
+    state = cpu.prepare(net, given, FADING[name])
+    order, rates = np.arange(60), np.full(3, 1e-5)
+    cpu.epoch(state, given, order, rates)
+    net.b[1][:20] = -1e3  # these nodes are 0 for every pattern from here on
+    cpu.place(state, net.theta)
+    for _ in range(700):
+        E = cpu.epoch(state, given, order, rates)
+    size = np.abs(state.slots)
+    faint = (size > 0) & (size < np.finfo("float32").tiny)
+    assert np.isfinite(E)
+    assert np.isfinite(cpu.network(state).theta).all()
+    assert faint.any() == (name == "adam that divides")
+    assert (size == 0).sum() > 20 * 4 or name == "adam that divides"
+
+
 @pytest.mark.parametrize("rate", [1e30, 1e300])
 def test_learning_rate_beyond_the_type(rate):
     """A learning rate that overflows float32 diverges, with no warning of NumPy's, as on the page."""

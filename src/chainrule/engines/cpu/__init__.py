@@ -100,7 +100,7 @@ def prepare(net: Network, source: Source, rule: Any) -> State:
     factors = rule.factors(net)
     own = rule.formula.__module__ != "chainrule.training.descent"
     plain = rule.name == "gradient_descent" and not own and factors is None and rule.clip is None
-    if factors is None and not _still(rule):
+    if factors is None and not rows.still(rule):
         factors = np.ones(net.n_parameters, net.dtype)  # and 0 between the rows, where the rule must not go
     spread = None if factors is None else memory.spread(factors)
     step = None if plain or rule.whole else rows.step(rule, net.dtype, factors is not None)
@@ -108,14 +108,6 @@ def prepare(net: Network, source: Source, rule: Any) -> State:
     slots = aligned(memory.length * rule.slots, net.dtype)
     spare = np.empty_like(memory.theta), np.empty_like(slots)
     return State(net.copy(), source, rule, memory, output, step, kept, slots, spare, spread, pool.Pace(count))
-
-
-def _still(rule: Any) -> bool:
-    """Whether a weight that is 0 and has no gradient stays so; Adam with epsilon = 0 divides by it."""
-    nothing = np.zeros(1)
-    with np.errstate(all="ignore"):
-        theta, slots = rule.formula(nothing, nothing, (nothing,) * rule.slots, 1.0, 1, **rule.constants)
-    return bool(np.array_equal(theta, nothing) and np.isfinite(slots).all())
 
 
 def _piece(net: Network) -> int:

@@ -105,8 +105,53 @@ def _traced(write: Callable[[], Any], what: str) -> Any:
 
 
 TOGETHER = 4
-"""Rows whose f and f' are worked out together, as the operations of one vector wait for each other: tanh and its slope
-take 15.5 cycles a vector instead of 17.3, 17.5 instead of 22 in rows of one vector; 2 to 3 % of 4-16-16-1."""
+"""Rows that are worked out together, as the operations of one vector wait for each other: tanh and its slope take 15.5
+cycles a vector instead of 17.3, 17.5 instead of 22 in rows of one vector; 2 to 3 % of 4-16-16-1."""
+
+
+class _Rows:
+    """So many rows, a stride apart, side by side in the registers of one vector; v numbers the vectors of a row."""
+
+    def __init__(self, f: _Function, stride: Any, together: int) -> None:
+        self.f, self.stride, self.together = f, stride, together
+        self.emitter = Emitter(f.builder, f.emitter.dtype, together * f.emitter.lanes, f.emitter.fma)
+
+    def places(self, base: Any, v: Any) -> list[Any]:
+        """Where the vector lies in each row; the first row begins at base."""
+        b = self.f.builder
+        place = b.add(base, b.mul(v, INT64(vector_bytes())))
+        return [b.add(place, b.mul(self.stride, INT64(n))) for n in range(self.together)]
+
+    def load(self, base: Any, v: Any) -> Vector:
+        """That vector of all rows."""
+        return self.emitter.joined([self.f.emitter.load(one).value for one in self.places(base, v)])
+
+    def store(self, vector: Vector, base: Any, v: Any) -> None:
+        """It is put there."""
+        for place, part in zip(self.places(base, v), self.emitter.parts(vector), strict=True):
+            self.f.emitter.store(Vector(self.f.emitter, part), place)
+
+    def numbers(self, address: Any) -> Vector:
+        """One number a row, from the address on, in all lanes of its row."""
+        e = self.f.emitter
+        return self.emitter.joined([e.splat(e.scalar(address, n * e.size)).value for n in range(self.together)])
+
+
+Write = Callable[[_Rows, Any, Sequence[Any]], Sequence[Any]]
+
+
+def _by_rows(f: _Function, stride: Any, rows: Any, write: Write, carried: Sequence[Any] = ()) -> Sequence[Any]:
+    """Call write(so many rows together, the first of them, carried) for all of them, and one by one for those left."""
+    b = f.builder
+    whole = b.mul(b.sdiv(rows, INT64(TOGETHER)), INT64(TOGETHER))
+    for together, first, count in ((TOGETHER, INT64(0), whole), (1, whole, b.sub(rows, whole))):
+        some = _Rows(f, stride, together)
+
+        def of_some(n: Any, carried: Any, some: _Rows = some, first: Any = first) -> Sequence[Any]:
+            return write(some, b.add(first, b.mul(n, INT64(some.together))), carried)
+
+        carried = f.loop(b.sdiv(count, INT64(together)), of_some, carried)
+    return carried
 
 
 @lru_cache(maxsize=256)
@@ -116,34 +161,21 @@ def activation(row: Activation, dtype: Any, slope: bool) -> Kernel:
     b = f.builder
     x, fp, stride, rows, vectors = f.arguments
 
-    def write(first: Any, count: Any, together: int) -> None:
-        """So many times as many rows together, from the first."""
-        e = Emitter(b, dtype, together * lanes(dtype), has_fma())
+    def write(some: _Rows, first: Any, _: Any) -> Any:
+        top, e = b.mul(first, stride), some.emitter
 
-        def of_rows(r: Any, _: Any) -> Any:
-            top = b.mul(b.add(first, b.mul(r, INT64(together))), stride)
-
-            def of_vector(v: Any, _: Any) -> Any:
-                place = b.add(top, b.mul(v, INT64(vector_bytes())))
-                places = [b.add(place, b.mul(stride, INT64(n))) for n in range(together)]
-                value = e.joined([f.emitter.load(b.add(x, one)).value for one in places])
-                y = e._as(_traced(lambda: row.f(value, e.primitives), f"f of {row.name!r}"))
-                if slope:
-                    found = e._as(_traced(lambda: row.f_prime(value, e.primitives), f"f_prime of {row.name!r}"))
-                    for one, part in zip(places, e.parts(found), strict=True):
-                        f.emitter.store(Vector(f.emitter, part), b.add(fp, one))
-                for one, part in zip(places, e.parts(y), strict=True):
-                    f.emitter.store(Vector(f.emitter, part), b.add(x, one))
-                return ()
-
-            f.loop(vectors, of_vector)
+        def of_vector(v: Any, _: Any) -> Any:
+            value = some.load(b.add(x, top), v)
+            y = e._as(_traced(lambda: row.f(value, e.primitives), f"f of {row.name!r}"))
+            if slope:
+                found = e._as(_traced(lambda: row.f_prime(value, e.primitives), f"f_prime of {row.name!r}"))
+                some.store(found, b.add(fp, top), v)
+            some.store(y, b.add(x, top), v)
             return ()
 
-        f.loop(count, of_rows)
+        return f.loop(vectors, of_vector)
 
-    whole = b.sdiv(rows, INT64(TOGETHER))
-    write(INT64(0), whole, TOGETHER)
-    write(b.mul(whole, INT64(TOGETHER)), b.srem(rows, INT64(TOGETHER)), 1)
+    _by_rows(f, stride, rows, write)
     return f.made()
 
 
@@ -156,29 +188,31 @@ def output(row: Activation, goal: Objective, dtype: Any) -> Kernel:
     f = _Function(dtype, "output", [INT64] * 7 + [DOUBLE], DOUBLE)
     b, e = f.builder, f.emitter
     x, t, s, stride, rows, vectors, outputs, scale = f.arguments
-    factor = e.splat(scale if e.size == 8 else b.fptrunc(scale, e.float))
-    write = _softmax_row if row.vector else _plain_row
+    factor = scale if e.size == 8 else b.fptrunc(scale, e.float)
+    write = _softmax_rows if row.vector else _plain_rows
 
-    def of_row(r: Any, carried: Any) -> Any:
-        offset = b.mul(r, stride)
-        share = e.splat(e.scalar(b.add(s, b.mul(r, INT64(e.size)))))
-        losses = write(f, row, goal, b.add(x, offset), b.add(t, offset), share * factor, vectors, outputs)
-        return [e.multiply_add(losses, share, Vector(e, carried[0])).value]
+    def of_some(some: _Rows, first: Any, carried: Any) -> Any:
+        offset, shares = b.mul(first, stride), some.numbers(b.add(s, b.mul(first, INT64(e.size))))
+        scaled = shares * some.emitter.splat(factor)
+        losses = write(some, row, goal, b.add(x, offset), b.add(t, offset), scaled, vectors, outputs)
+        total = Vector(e, carried[0])
+        for loss, share in zip(some.emitter.parts(losses), some.emitter.parts(shares), strict=True):  # row by row
+            total = e.multiply_add(Vector(e, loss), Vector(e, share), total)
+        return [total.value]
 
-    (found,) = f.loop(rows, of_row, [e.constant(0.0).value])
+    (found,) = _by_rows(f, stride, rows, of_some, [e.constant(0.0).value])
     total = b.extract_element(e.reduced(Vector(e, found), lambda p, q: p + q).value, ir.IntType(32)(0))
     return f.made(total if e.size == 8 else b.fpext(total, DOUBLE))
 
 
-def _plain_row(
-    f: _Function, row: Activation, goal: Objective, x: Any, t: Any, share: Vector, vectors: Any, outputs: Any
+def _plain_rows(
+    some: _Rows, row: Activation, goal: Objective, x: Any, t: Any, share: Vector, vectors: Any, outputs: Any
 ) -> Vector:
-    """One pattern under an activation that acts node by node: what Objective.errors and error_term do."""
-    b, e, p = f.builder, f.emitter, f.emitter.primitives
+    """Patterns under an activation that acts node by node: what Objective.errors and error_term do."""
+    e, p = some.emitter, some.emitter.primitives
 
     def of_vector(v: Any, carried: Any) -> Any:
-        place = b.mul(v, INT64(vector_bytes()))
-        net, target_ = e.load(b.add(x, place)), e.load(b.add(t, place))
+        net, target_ = some.load(x, v), some.load(t, v)
         known = target_ == target_
         wanted = e.where(known, target_, 0.0)
         if row.name in goal.fused:
@@ -190,32 +224,28 @@ def _plain_row(
             loss = _traced(lambda: goal.loss(wanted, y, p), f"loss of {goal.name!r}")
             residual = _traced(lambda: goal.residual(wanted, y, p), f"residual of {goal.name!r}")
             error = residual * _traced(lambda: row.f_prime(net, p), f"f_prime of {row.name!r}")
-        e.store(e.where(known, error, 0.0) * share, b.add(x, place))
+        some.store(e.where(known, error, 0.0) * share, x, v)
         return [(Vector(e, carried[0]) + e.where(known, loss, 0.0)).value]
 
-    (total,) = f.loop(vectors, of_vector, [e.constant(0.0).value])
+    (total,) = some.f.loop(vectors, of_vector, [e.constant(0.0).value])
     return Vector(e, total)
 
 
-def _softmax_row(
-    f: _Function, row: Activation, goal: Objective, x: Any, t: Any, share: Vector, vectors: Any, outputs: Any
+def _softmax_rows(
+    some: _Rows, row: Activation, goal: Objective, x: Any, t: Any, share: Vector, vectors: Any, outputs: Any
 ) -> Vector:
-    """One pattern under softmax: :func:`chainrule.activations.softmax_parts`, then the error term."""
-    b, e, p = f.builder, f.emitter, f.emitter.primitives
+    """Patterns under softmax: :func:`chainrule.activations.softmax_parts`, then the error term."""
+    e, p, f = some.emitter, some.emitter.primitives, some.f
     zero = e.constant(0.0).value
-    largest, more = _softmax_sums(f, x, vectors, outputs)
-
-    def load(v: Any, base: Any) -> Vector:
-        return e.load(b.add(base, b.mul(v, INT64(vector_bytes()))))
+    largest, more = _softmax_sums(some, x, vectors, outputs)
 
     def parts(v: Any) -> tuple[Vector, Vector, Vector, Vector]:
-        net = load(v, x)
-        inside = _inside(f, v, outputs)
-        below = e.where(inside, net - largest, -np.inf)
+        net, inside = some.load(x, v), _inside(some, v, outputs)
+        below = e.where(inside, net - largest, 0.0)
         top = inside & (net == largest)
         z, less, total = e.exp(below), e.expm1(below), more + 1.0
         y = z / total
-        return y, e.where(top, more - less, total - z) / total, e.log1p(more) - below, load(v, t)
+        return y, e.where(top, more - less, total - z) / total, e.log1p(more) - below, some.load(t, v)
 
     def sums(v: Any, carried: Any) -> Any:
         y, _, _, wanted = parts(v)
@@ -237,32 +267,33 @@ def _softmax_row(
         else:
             loss = goal.loss(t_0, y, p)
             error = y * (goal.residual(t_0, y, p) - mixed)
-        inside = _inside(f, v, outputs) & known
-        e.store(e.where(inside, error, 0.0) * share, b.add(x, b.mul(v, INT64(vector_bytes()))))
+        inside = _inside(some, v, outputs) & known
+        some.store(e.where(inside, error, 0.0) * share, x, v)
         return [(Vector(e, carried[0]) + e.where(inside, loss, 0.0)).value]
 
     (losses,) = f.loop(vectors, of_vector, [zero])
     return Vector(e, losses)
 
 
-def _softmax_sums(f: _Function, x: Any, vectors: Any, outputs: Any) -> tuple[Vector, Vector]:
-    """The largest net value, and the sum of exp(x - largest) less 1, without cancellation."""
-    b, e = f.builder, f.emitter
+def _softmax_sums(some: _Rows, x: Any, vectors: Any, outputs: Any) -> tuple[Vector, Vector]:
+    """The largest net value, and the sum of exp(x - largest) less 1, without cancellation.
 
-    def load(v: Any) -> Vector:
-        return e.where(_inside(f, v, outputs), e.load(b.add(x, b.mul(v, INT64(vector_bytes())))), -np.inf)
+    Lanes beyond the outputs take the exponential of 0: one so small that it is not a normal number would take the
+    processor six times as long as all the rest of the row.
+    """
+    e, f = some.emitter, some.f
 
     def greatest(v: Any, carried: Any) -> Any:
-        return [e._extreme(">", Vector(e, carried[0]), load(v)).value]
+        net = e.where(_inside(some, v, outputs), some.load(x, v), -np.inf)
+        return [e._extreme(">", Vector(e, carried[0]), net).value]
 
     (found,) = f.loop(vectors, greatest, [e.constant(-np.inf).value])
     largest = e.reduced(Vector(e, found), lambda a, c: e._extreme(">", a, c))
 
     def add(v: Any, carried: Any) -> Any:
-        net = load(v)
-        below, top = net - largest, (net == largest) & _inside(f, v, outputs)
-        part = e.where(top, e.expm1(below), e.exp(below))
-        part = e.where(_inside(f, v, outputs), part, 0.0)
+        net, inside = some.load(x, v), _inside(some, v, outputs)
+        below, top = e.where(inside, net - largest, 0.0), (net == largest) & inside
+        part = e.where(inside, e.where(top, e.expm1(below), e.exp(below)), 0.0)
         return [(Vector(e, carried[0]) + part).value, (Vector(e, carried[1]) + e.where(top, 1.0, 0.0)).value]
 
     zero = e.constant(0.0).value
@@ -271,32 +302,32 @@ def _softmax_sums(f: _Function, x: Any, vectors: Any, outputs: Any) -> tuple[Vec
     return largest, total + (e.reduced(Vector(e, count), lambda a, c: a + c) - 1.0)
 
 
-def _inside(f: _Function, v: Any, outputs: Any) -> Any:
+def _inside(some: _Rows, v: Any, outputs: Any) -> Any:
     """Which lanes of vector v belong to an output."""
-    return f.emitter.first(f.builder.sub(outputs, f.builder.mul(v, INT64(f.emitter.lanes))))
+    b = some.f.builder
+    return some.emitter.first(b.sub(outputs, b.mul(v, INT64(some.f.emitter.lanes))))
 
 
 @lru_cache(maxsize=64)
 def softmax(dtype: Any) -> Kernel:
     """(x, unused, stride, rows, vectors, outputs): y in place of x."""
     f = _Function(dtype, "softmax", [INT64] * 6)
-    b, e = f.builder, f.emitter
+    b = f.builder
     x, _, stride, rows, vectors, outputs = f.arguments
 
-    def of_row(r: Any, _: Any) -> Any:
-        base = b.add(x, b.mul(r, stride))
-        largest, more = _softmax_sums(f, base, vectors, outputs)
+    def write(some: _Rows, first: Any, _: Any) -> Any:
+        base, e = b.add(x, b.mul(first, stride)), some.emitter
+        largest, more = _softmax_sums(some, base, vectors, outputs)
 
         def of_vector(v: Any, _: Any) -> Any:
-            place = b.add(base, b.mul(v, INT64(vector_bytes())))
-            below = e.where(_inside(f, v, outputs), e.load(place) - largest, -np.inf)
-            e.store(e.exp(below) / (more + 1.0), place)
+            inside = _inside(some, v, outputs)
+            below = e.where(inside, some.load(base, v) - largest, 0.0)
+            some.store(e.where(inside, e.exp(below) / (more + 1.0), 0.0), base, v)
             return ()
 
-        f.loop(vectors, of_vector)
-        return ()
+        return f.loop(vectors, of_vector)
 
-    f.loop(rows, of_row)
+    _by_rows(f, stride, rows, write)
     return f.made()
 
 
@@ -362,23 +393,36 @@ class Step:
         return found
 
 
+def still(rule: Any) -> bool:
+    """Whether a weight that is 0 and has no gradient stays so; Adam with epsilon = 0 divides by it."""
+    nothing = np.zeros(1)
+    with np.errstate(all="ignore"):
+        theta, slots = rule.formula(nothing, nothing, (nothing,) * rule.slots, 1.0, 1, **rule.constants)
+    return bool(np.array_equal(theta, nothing) and np.isfinite(slots).all())
+
+
 def step(rule: Any, dtype: Any, factors: bool) -> Step:
     """(θ, g, slots, factors, numbers, η, vectors, length): the next θ and slots in place.
 
     Slots follow one another, so many bytes apart as all of θ takes. η is the address of a number; with factors it is
-    multiplied by those, and nothing changes where they are 0.
+    multiplied by those, and nothing changes where they are 0. What is remembered of gradients that are 0 from some
+    update on fades out; it becomes 0 where it is below the smallest normal number, or each update would take 2 to 4
+    times as long for ever when half of the nodes are dead. A rule that would then divide by 0 keeps it.
     """
     constants = tuple(sorted(rule.constants.items()))
-    return _step(rule.formula, rule.slots, constants, np.dtype(dtype).name, factors)
+    return _step(rule.formula, rule.slots, constants, np.dtype(dtype).name, factors, still(rule))
 
 
 @lru_cache(maxsize=64)
-def _step(formula: Any, slots: int, constants: tuple[tuple[str, float], ...], dtype: str, factors: bool) -> Step:
+def _step(
+    formula: Any, slots: int, constants: tuple[tuple[str, float], ...], dtype: str, factors: bool, fading: bool
+) -> Step:
     f = _Function(dtype, "step", [INT64] * 8)
     b, e = f.builder, f.emitter
     theta, g, memory, rates, numbers, η, vectors, length = f.arguments
     size = vector_bytes()
     given: list[_Number] = []
+    smallest = float(np.finfo(dtype).tiny)
     rate = e.splat(e.scalar(η))  # before the loop, so that it is loaded once, as the numbers are
     e.numbers = [e.splat(e.scalar(numbers, n * e.size)) for n in range(NUMBERS)]
 
@@ -396,7 +440,10 @@ def _step(formula: Any, slots: int, constants: tuple[tuple[str, float], ...], dt
 
         def following() -> list[Vector]:
             new, slots = formula(value, slope, kept, rate_, _Number(lambda n: n, given), **dict(constants))
-            return [e._as(one) for one in (new, *slots)]
+            slots = [e._as(one) for one in slots]
+            if fading:
+                slots = [e.where(one.abs() < smallest, 0.0, one) for one in slots]
+            return [e._as(new), *slots]
 
         new = _traced(following, "the rule")
         for one, before, where in zip(new, (value, *kept), (b.add(theta, place), *places), strict=True):

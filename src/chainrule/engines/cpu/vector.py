@@ -99,11 +99,12 @@ class Emitter:
         return Mask(self, self.builder.shuffle_vector(one, ir.Constant(truths, ir.Undefined), lanes))
 
     def first(self, count: Any) -> Mask:
-        """A truth in the first so many lanes."""
+        """A truth in the first so many lanes of each register."""
         b, nothing = self.builder, ir.Constant(self.integers, ir.Undefined)
         one = b.insert_element(nothing, count if self.size == 8 else b.trunc(count, INT32), INT32(0))
         every = b.shuffle_vector(one, nothing, ir.Constant(ir.VectorType(INT32, self.lanes), [0] * self.lanes))
-        return Mask(self, b.icmp_signed("<", ir.Constant(self.integers, list(range(self.lanes))), every))
+        lane = [n % (self.lanes // self.registers) for n in range(self.lanes)]
+        return Mask(self, b.icmp_signed("<", ir.Constant(self.integers, lane), every))
 
     def _pointer(self, address: Any, offset: int) -> Any:
         return self.builder.inttoptr(self.builder.add(address, INT64(offset)) if offset else address, POINTER)
@@ -124,8 +125,8 @@ class Emitter:
         return a * b + c
 
     def reduced(self, vector: Vector, combine: Callable[[Vector, Vector], Vector], least: int = 1) -> Vector:
-        """All lanes so far apart combined, in all lanes: halves first, in the same order whatever the patterns."""
-        half = self.lanes // 2
+        """All lanes of a register so far apart combined, in all: halves first, in one order whatever the patterns."""
+        half = self.lanes // self.registers // 2
         while half >= least:
             order = [(n ^ half) for n in range(self.lanes)]
             mask = ir.Constant(ir.VectorType(INT32, self.lanes), order)
