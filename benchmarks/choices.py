@@ -17,7 +17,6 @@ import time
 import warnings
 from collections.abc import Mapping
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -45,15 +44,20 @@ REGRESSION: dict[str, dict[str, Way]] = {
     "combine mean": {"median": {"combine": "median"}},
     "relevance False": {"True": {"relevance": True}},
     "max_iter 100": {str(n): {"max_iter": n} for n in (20, 40, 60, 200)},
-    "patience 12": {str(n): {"patience": n} for n in (5, 25, 1000)},
+    "n_iter_no_change 12": {str(n): {"n_iter_no_change": n} for n in (5, 25, 1000)},
     "STILL 5": {str(n): {"second_order.STILL": n} for n in (2, 10)},
     "WEAK 0.02": {str(n): {"second_order.WEAK": n} for n in (1e-6, 1.0)},
     "FAINT 0.001": {str(n): {"second_order.FAINT": n} for n in (1e-6, 0.1)},
     "START_BETA 10": {str(n): {"second_order.START_BETA": n} for n in (1.0, 100.0)},
+    "alpha 1, by L-BFGS": {f"lbfgs, {alpha:g}": {"solver": "lbfgs", "alpha": alpha} for alpha in (0.01, 0.1, 1, 10)},
+    "alpha 1, by Levenberg-Marquardt": {
+        f"levenberg_marquardt, {alpha:g}": {"solver": "levenberg_marquardt", "alpha": alpha}
+        for alpha in (0.01, 0.1, 1, 10)
+    },
     "solver auto": {
         "adam, ensemble 5": {"solver": "adam", "ensemble": 5, "early_stopping": True},
-        "lbfgs": {"solver": "lbfgs"},
-        "levenberg_marquardt": {"solver": "levenberg_marquardt"},
+        "lbfgs, ensemble 5": {"solver": "lbfgs", "ensemble": 5},
+        "levenberg_marquardt, ensemble 5": {"solver": "levenberg_marquardt", "ensemble": 5},
     },
 }
 """Defaults of second-order training, and what else they might be. A name with a dot is a constant of a module."""
@@ -85,7 +89,7 @@ def tables(folder: Path | None) -> dict[str, tuple[Any, Any]]:
 
 def fitted(kind: Any, way: Way, X: Any, t: Any) -> Any:
     """An estimator fitted in this way."""
-    arguments = {name: value for name, value in way.items() if "." not in name and name != "patience"}
+    arguments = {name: value for name, value in way.items() if "." not in name}
     with changed(way), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return kind(random_state=0, **arguments).fit(X, t)
@@ -97,9 +101,6 @@ def changed(way: Way) -> Any:
     for name, value in way.items():
         if "." in name:
             stack.enter_context(mock.patch.object(second_order, name.split(".")[1], value))
-        elif name == "patience":
-            patient = partial(second_order.bayesian, patience=value)
-            stack.enter_context(mock.patch.object(second_order, "bayesian", patient))
     return stack
 
 
@@ -139,18 +140,18 @@ def main() -> None:
     of_numbers = tables(given.data)
     usual = {name: judged({}, *table, given.folds) for name, table in of_numbers.items()}
     for name, (error, log, seconds) in usual.items():
-        print(f"{name:24} RMSE {error:9.4g}  LL {log:7.3f}  {seconds:6.2f} s a fit", flush=True)
+        print(f"{name:32} RMSE {error:9.4g}  LL {log:7.3f}  {seconds:6.2f} s a fit", flush=True)
     for default, ways in REGRESSION.items():
         if not any(part in default for part in given.only):
             continue
-        print(f"\n{default}\n{'':24}{'RMSE':>9}{'LL':>9}{'time':>8}   RMSE, table by table")
+        print(f"\n{default}\n{'':32}{'RMSE':>9}{'LL':>9}{'time':>8}   RMSE, table by table")
         for name, way in ways.items():
             found = {table: judged(way, *values, given.folds) for table, values in of_numbers.items()}
             changes = [100 * (found[table][0] / usual[table][0] - 1) for table in found]
             nats = float(np.mean([found[table][1] - usual[table][1] for table in found]))
             longer = float(np.exp(np.mean([np.log(found[table][2] / usual[table][2]) for table in found])))
             each = " ".join(f"{change:+.0f}" for change in changes)
-            print(f"{name:24}{np.mean(changes):+8.1f}%{nats:+9.3f}{longer:7.1f}x   {each}", flush=True)
+            print(f"{name:32}{np.mean(changes):+8.1f}%{nats:+9.3f}{longer:7.1f}x   {each}", flush=True)
             every.setdefault(default, {})[name] = {"rmse": changes, "log_likelihood": nats, "time": longer}
     of_classes = {
         name: getattr(datasets, f"load_{name}")(return_X_y=True) for name in ("iris", "wine", "breast_cancer")
@@ -159,13 +160,13 @@ def main() -> None:
     for default, ways in CLASSES.items():
         if not any(part in default for part in given.only):
             continue
-        print(f"\n{default}\n{'':24}{'log loss':>9}{'time':>8}   log loss, table by table")
+        print(f"\n{default}\n{'':32}{'log loss':>9}{'time':>8}   log loss, table by table")
         for name, way in ways.items():
             judgements = {table: judged_classes(way, *values, given.folds) for table, values in of_classes.items()}
             changes = [100 * (judgements[table][0] / plain[table][0] - 1) for table in judgements]
             longer = float(np.exp(np.mean([np.log(judgements[table][1] / plain[table][1]) for table in judgements])))
             each = " ".join(f"{change:+.0f}" for change in changes)
-            print(f"{name:24}{np.mean(changes):+8.1f}%{longer:7.1f}x   {each}", flush=True)
+            print(f"{name:32}{np.mean(changes):+8.1f}%{longer:7.1f}x   {each}", flush=True)
             every.setdefault(f"classes, {default}", {})[name] = {"log_loss": changes, "time": longer}
     if given.json is not None:
         given.json.write_text(json.dumps(every, indent=2) + "\n")

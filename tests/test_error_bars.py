@@ -262,9 +262,9 @@ def test_train_says_what_was_chosen_and_why(here: Path, capsys):
 
 
 def test_a_mixture_is_as_sure_as_its_members_differ():
-    """Members without covariance, as of Adam, leave their noise and how much they differ."""
+    """Members without covariance, as of rules that keep rows apart, leave their noise and how much they differ."""
     table = table_of(120)
-    model = Model.fit(table, "flow", hidden=[3], solver="adam", ensemble=3, epochs=5)
+    model = Model.fit(table, "flow", hidden=[3], solver="auto", learning_rate=0.01, ensemble=3, epochs=5)
     mixture = model.mixture
     assert isinstance(mixture, Mixture)
     assert all(one.whitening is None for one in mixture.members)

@@ -15,9 +15,9 @@ from scipy.special import logsumexp
 
 from chainrule import Diverged, Interrupted, Network, engines, error, error_terms, forward, gradient, jacobian, train
 from chainrule.mixture import Mixture
-from chainrule.training import gauss_newton
+from chainrule.training import gauss_newton, second_order
 from chainrule.training.descent import rule
-from chainrule.training.gauss_newton import Curvature, Damping, SlowSteps
+from chainrule.training.gauss_newton import ByRows, Curvature, Damping, Dense, SlowSteps
 from chainrule.training.second_order import bayesian, root_of_inverse, starts
 
 EPS = float(np.finfo(np.float64).eps)
@@ -275,7 +275,7 @@ def test_only_a_step_that_lowers_F_is_taken():
         return valley(δ)
 
     damping = Damping(1e-12)
-    found = damping.step(F, g, A, float(np.trace(A)) / 2, value)
+    found = damping.step(F, g, Dense(A), float(np.trace(A)) / 2, value)
     assert found[0] == tried[-1] < F
     assert len(tried) > 1
     assert (np.array(tried[:-1]) >= F).all()
@@ -285,7 +285,7 @@ def test_there_may_be_no_such_step():
     """Where no step lowers F, or F is finite nowhere else, none is taken, and the damping says that it is spent."""
     for there in (1.0, np.nan, -np.inf):
         damping = Damping()
-        assert damping.step(1.0, np.ones(2), np.eye(2), 1.0, lambda δ, there=there: (there, None)) is None
+        assert damping.step(1.0, np.ones(2), Dense(np.eye(2)), 1.0, lambda δ, there=there: (there, None)) is None
         assert damping.spent
 
 
@@ -297,7 +297,7 @@ def test_damping_follows_how_well_F_was_foretold(share_of_foretold, factor):
     def value(δ):
         return share_of_foretold * float(g @ δ + 0.5 * δ @ A @ δ), None
 
-    assert damping.step(0.0, g, A, 1.0, value) is not None
+    assert damping.step(0.0, g, Dense(A), 1.0, value) is not None
     assert damping.share == 0.5 * factor
 
 
@@ -333,6 +333,71 @@ def integrated(outputs, inputs, targets, posterior, penalties, sides=400, widths
     mean = (share[..., None] * θ).sum(axis=(0, 1))
     spread = np.einsum("ab,abi,abj->ij", share, θ - mean, θ - mean)
     return float(logsumexp(log_p) + np.log(cell)), mean, spread, share, θ
+
+
+def test_few_rows_say_the_same_as_the_matrix(monkeypatch):
+    """Where rows are few, J is worked with in place of JᵀJ (Woodbury): products, damped steps, and a whole run with two
+    outputs, weights and gaps come out the same, to the rounding of what is subtracted from 1/(least penalty).
+    """
+    random = np.random.default_rng(0)
+    J, D, g = random.normal(size=(5, 9)), random.uniform(0.5, 2, 9), random.normal(size=9)
+    rows, dense = ByRows(J, D), Dense(J.T @ J + np.diag(D))
+    assert rows.times(g) == pytest.approx(dense.times(g), rel=1e-12)
+    assert rows.solved(g, 0.3) == pytest.approx(dense.solved(g, 0.3), rel=1e-12)
+    for goal, output in (("sse", "identity"), ("cross_entropy", "softmax")):
+        net, inputs = Network([12, 6, 6, 2], ["tanh", "tanh", output], goal), random.normal(size=(20, 12))
+        t = (
+            np.c_[np.sin(inputs[:, 0]), inputs[:, 1] > 0]
+            if goal == "sse"
+            else np.eye(2)[(inputs[:, 0] > 0).astype(int)]
+        )
+        t[3, 1] = np.nan if goal == "sse" else t[3, 1]
+        weights = random.uniform(0.5, 2, 20)
+        by_rows = fit(net, inputs, t, weights)
+        with monkeypatch.context() as patched:
+            patched.setattr(Curvature, "few", False)
+            by_matrix = fit(net, inputs, t, weights)
+        assert by_rows.log_evidence == pytest.approx(by_matrix.log_evidence, abs=1e-6)
+        assert by_rows.gamma == pytest.approx(by_matrix.gamma, rel=1e-6)
+        assert by_rows.beta == pytest.approx(by_matrix.beta, rel=1e-6)
+        assert np.abs(by_rows.member.network.theta - by_matrix.member.network.theta).max() < 1e-6
+        assert covariance(by_rows) == pytest.approx(covariance(by_matrix), rel=1e-5, abs=1e-6)
+
+
+def test_wide_tables_take_seconds():
+    """A step of 20 patterns and 1,131 parameters takes no matrix: ten steps take less than two with one (the
+    shortest of three; a step with a matrix takes some 30 times as long).
+    """
+    random = np.random.default_rng(0)
+    inputs, t = random.normal(size=(20, 100)), random.normal(size=(20, 1))
+    net, took = Network([100, 10, 10, 1]), {}
+    for few, epochs in ((True, 10), (False, 2)):
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(Curvature, "few", few)
+            state = second_order._State(net, engines.source(net, inputs, t), False)
+            damping, took[few] = Damping(), np.inf
+            for _ in range(3):
+                started = time.perf_counter()
+                for _ in range(epochs):
+                    state.estimate(state.known())
+                    state.step(damping)
+                took[few] = min(took[few], time.perf_counter() - started)
+    assert took[True] < took[False]
+
+
+def test_waves_are_not_taken_for_noise():
+    """Three waves of 40 patterns look like noise to a start that knows nothing; from one that is certain the evidence
+    is larger, and the noise that is found is that of the targets, 0.1 of 0.7. Of noise alone it stays noise.
+    """
+    random = np.random.default_rng(0)
+    x = random.uniform(-1.7, 1.7, (40, 1))
+    t = np.sin(5.5 * x) * 1.4 + 0.14 * random.normal(size=x.shape)
+    for seed in range(3):
+        posterior = fit(Network([1, 10, 10, 1]), x, t, seed=seed)
+        assert 0.01 < 1 / posterior.beta[0] < 0.06
+        assert posterior.gamma > 8
+    nothing = random.normal(size=(200, 1))
+    assert 1 / fit(Network([3, 10, 10, 1]), random.normal(size=(200, 3)), nothing).beta[0] > 0.7
 
 
 def test_evidence_of_one_weight_in_closed_form():

@@ -6,9 +6,11 @@ again. Their letters: y_0 inputs, t targets, s the weights of the patterns, all 
 
 from __future__ import annotations
 
+import difflib
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, cast
@@ -17,6 +19,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.sparse import csr_array
 from scipy.special import log_expit, log_softmax, logsumexp
+from scipy.stats import norm
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import train_test_split
@@ -34,7 +37,7 @@ from chainrule.fitting import CERTIFIED
 from chainrule.mixture import COMBINE, Member, Mixture
 from chainrule.network import Network
 from chainrule.notation import Array, FloatArray
-from chainrule.objective import best_constant, objective
+from chainrule.objective import OBJECTIVES, Objective, best_constant, objective
 from chainrule.solving import (
     Asked,
     Goal,
@@ -53,8 +56,11 @@ from chainrule.sparse import Centred, is_sparse
 from chainrule.tables import BadData, Encoding, Scaling, Table, read_table
 from chainrule.tables.encoding import field_of, spec_of
 from chainrule.training.descent import RULES, Rule
+from chainrule.training.descent import rule as rule_of
 from chainrule.training.history import History
 from chainrule.training.loop import Diverged, Interrupted, WorseThanConstant
+from chainrule.training.schedules import SCHEDULES, Schedule
+from chainrule.training.schedules import schedule as schedule_of
 
 LOSSES = {"squared_error": "sse", "log_loss": "cross_entropy"}
 """scikit-learn's names of objectives."""
@@ -76,12 +82,12 @@ class _Inputs:
     varies: Array
 
     @classmethod
-    def fit(cls, read: Any, missing: str | None, s: FloatArray) -> _Inputs:
-        """Of these rows, by their weights."""
+    def fit(cls, read: Any, missing: str | None, s: FloatArray, *, always: bool = False) -> _Inputs:
+        """Of these rows, by their weights; ``always`` if columns may vary later that do not vary yet."""
         encoding = Encoding.fit(read, missing, s) if isinstance(read, Table) else None
         values = read if encoding is None else encoding.encode(read, warn=False)
         scaling = Scaling.fit(values, s) if encoding is None else encoding.scaling(values, s)
-        return cls(encoding, scaling, _varies(values))
+        return cls(encoding, scaling, np.ones(len(scaling.sd), bool) if always else _varies(values))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -118,7 +124,8 @@ class _Networks(BaseEstimator):  # type: ignore[misc]
             Columns of text and categories are encoded; columns that do not vary are left out.
         y : array of shape (patterns,) or (patterns, outputs)
         sample_weight : array of shape (patterns,), optional
-            A weight counts as that many repetitions of the pattern.
+            A weight counts as that many repetitions of the pattern. Where none is above 1 they are shares, and are
+            scaled to a mean of 1.
         eval_set : tuple (X, y) or (X, y, sample_weight), or list of them, optional
             Patterns to stop by; the weights that do best on them are kept. Of a list the last is used.
 
@@ -133,7 +140,7 @@ class _Networks(BaseEstimator):  # type: ignore[misc]
         Diverged
             If training diverges.
         KeyboardInterrupt
-            On Ctrl-C. A single network is kept with its best weights so far.
+            On Ctrl-C. A single network is kept with its best weights so far; of several none are.
 
         Warns
         -----
@@ -147,6 +154,16 @@ class _Networks(BaseEstimator):  # type: ignore[misc]
     def _fit(
         self, X: Any, y: Any, sample_weight: Any, eval_set: Any = None, classes: Any = None, *, steps: bool = False
     ) -> Any:
+        before = self.__dict__.copy()
+        try:
+            return self._fitted_to(X, y, sample_weight, eval_set, classes, steps=steps)
+        except BaseException:
+            if self.__dict__.get("nets_") is before.get("nets_"):  # else what Ctrl-C left is kept
+                self.__dict__ = before
+            raise
+
+    def _fitted_to(self, X: Any, y: Any, sample_weight: Any, eval_set: Any, classes: Any, *, steps: bool) -> Any:
+        """What _fit does; when it fails, the estimator stays as it was."""
         self._require_own()
         again = (steps or self.warm_start) and hasattr(self, "nets_")
         read, rows = self._read(X, y, reset=not again)
@@ -161,7 +178,8 @@ class _Networks(BaseEstimator):  # type: ignore[misc]
             )
         goal = self._goal(t.shape[1])
         if not again:
-            self._inputs = _Inputs.fit(read, self.missing, s)
+            _require_known(t)
+            self._inputs = _Inputs.fit(read, self.missing, s, always=steps)
             self._targets = _target_scaling(goal, t, s)
         patterns = Patterns(self._inputs(read, warn=False), self._targets.apply(t), s)
         goal = replace(goal, inputs=patterns.inputs.shape[1])
@@ -178,6 +196,8 @@ class _Networks(BaseEstimator):  # type: ignore[misc]
             draws = check_random_state(self.random_state).randint(2**31 - 1, size=plan.ensemble)
             self._seeds = [int(seed) for seed in draws]
         nets = [net.replace(net.theta) for net in self.nets_] if again else begin(plan, goal, self._seeds)
+        if again:
+            self._require_same(begin(plan, goal, [0])[0])
         learned, apart, held = self._divided(plan, patterns, known, len(nets))
         goes_on = again and plan.steps and apart[0] is None
         rule = "" if plan.rule is None else plan.rule.name
@@ -197,10 +217,12 @@ class _Networks(BaseEstimator):  # type: ignore[misc]
                 progress=bool(self.verbose),
                 callbacks=self.callbacks,
                 after=after,
+                settle=not steps,
             )
         except Interrupted as error:
-            member = error.members[0] if error.members else member_of(error.network, goal, patterns)
-            self._keep(plan, Solved((member,), (error.history,), ((),)), apart, before, patterns)
+            if len(nets) == 1:
+                member = error.members[0] if error.members else member_of(error.network, goal, learned[0], apart[0])
+                self._keep(plan, Solved((member,), (error.history,), ((),)), apart, before, patterns)
             raise
         except Diverged as error:
             error.name = f"column {self._column(error.column)!r}, standardised"
@@ -244,7 +266,7 @@ class _Networks(BaseEstimator):  # type: ignore[misc]
     def _warn(self, plan: Plan, found: Solved) -> None:
         said = [history.warning for history in found.histories]
         if all(said):
-            warnings.warn(said[0], WorseThanConstant, stacklevel=4)
+            warnings.warn(said[0], WorseThanConstant, stacklevel=5)
         if reached_the_end(plan, found.histories):
             limit = "max_fun" if any("evaluated" in h.stopped for h in found.histories) else "max_iter"
             got = self.max_fun if limit == "max_fun" else plan.epochs
@@ -252,7 +274,7 @@ class _Networks(BaseEstimator):  # type: ignore[misc]
                 f"{limit} must be large enough for training to come to rest; got {got:,}, and E was still falling. "
                 "Raise it, or raise tol.",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
 
     def _divided(
@@ -312,8 +334,28 @@ class _Networks(BaseEstimator):  # type: ignore[misc]
     def _asked(self) -> Asked:
         return Asked(**{one.name: getattr(self, one.name) for one in fields(Asked)})
 
+    def _require_same(self, asked: Network) -> None:
+        """Refuse to go on with networks that are not what is asked for now."""
+        first, went_on = self.nets_[0], "Set warm_start=False and fit anew."
+        if asked.objective != first.objective:
+            raise ValueError(
+                f"loss must stay as it is where training goes on; got {asked.objective.name!r}, and the networks have "
+                f"{first.objective.name!r}. {went_on}"
+            )
+        if asked.f != first.f:
+            raise ValueError(
+                f"activation must stay as it is where training goes on; got {asked}, and the networks are {first}. "
+                f"{went_on}"
+            )
+        if self.ensemble is not None and self.ensemble != len(self.nets_):
+            raise ValueError(
+                f"ensemble must stay as it is where training goes on; got {self.ensemble}, and there are "
+                f"{len(self.nets_)} networks. {went_on}"
+            )
+
     def _require_own(self) -> None:
         """Refuse what only the estimators take."""
+        engines.load(self.engine)  # which refuses one that there is not
         if self.combine not in COMBINE:
             raise ValueError(f"combine must be 'mean' or 'median'; got {self.combine!r:.200}. Choose one of them.")
         if self.missing not in (None, "mean"):
@@ -338,14 +380,15 @@ class _Networks(BaseEstimator):  # type: ignore[misc]
             validate_data(self, X, reset=True, skip_check_array=True)
         else:
             gaps = self.missing == "mean" and not is_sparse(X)
-            read = validate_data(
-                self,
-                X,
-                reset=reset,
-                accept_sparse="csr",
-                dtype=np.float64,
-                ensure_all_finite="allow-nan" if gaps else True,
-            )
+            with _saying_how_to_fill(self.missing):
+                read = validate_data(
+                    self,
+                    X,
+                    reset=reset,
+                    accept_sparse="csr",
+                    dtype=np.float64,
+                    ensure_all_finite="allow-nan" if gaps else True,
+                )
             if is_sparse(read) and read.shape[0] * read.shape[1] <= SMALL:
                 read = read.toarray()
             if gaps if reset else encoding is not None:
@@ -500,6 +543,9 @@ class _Networks(BaseEstimator):  # type: ignore[misc]
             If it cannot be opened.
         """
         spec, arrays = model_file.read(path)
+        other = spec.get("estimator")
+        if other in {"NetworkRegressor", "NetworkClassifier"} - {cls.__name__}:
+            raise BadFile(f"{os.fspath(path)!r} is not a valid model file: it holds a {other}. Use {other}.load.")
         try:
             return _from_data(cls, spec, arrays)
         except KeyError as error:
@@ -547,7 +593,8 @@ class NetworkRegressor(RegressorMixin, _Networks):  # type: ignore[misc]
         "sgd"; or any other update rule of Chainrule by name.
     alpha : float, optional
         The penalty, as in scikit-learn: E has alpha/2 Σw² over the sum of the weights of an update's patterns, so that
-        λ = alpha / S for all patterns at once. "bayesian" finds its own and does not heed it.
+        λ = alpha / S for all patterns at once. "bayesian" finds its own and does not heed it; "auto" takes another
+        solver where it is given.
     batch_size : int, "auto" or None
         Patterns an update; None for all. Only for solvers of small steps, as all that follows to ``shuffle``.
     learning_rate : str or Schedule
@@ -682,7 +729,7 @@ class NetworkRegressor(RegressorMixin, _Networks):  # type: ignore[misc]
         X : array, sparse array or data frame of shape (patterns, columns)
         return_std : bool
             Whether to return standard deviations too, as large an array: of the mixture, with the noise of the targets
-            and, by second-order training, what the weights leave open.
+            and, up to 3,000 parameters without patterns kept apart, what the weights leave open.
 
         Raises
         ------
@@ -695,6 +742,9 @@ class NetworkRegressor(RegressorMixin, _Networks):  # type: ignore[misc]
 
     def predict_quantiles(self, X: Any, quantiles: Sequence[float] = (0.05, 0.5, 0.95)) -> FloatArray:
         """Quantiles of what y may be, of the mixture: (patterns, quantiles) or (patterns, outputs, quantiles).
+
+        Each network's share is a normal distribution; of counts and shares with the variance that goes with their mean,
+        and cut off where there are none.
 
         Parameters
         ----------
@@ -746,7 +796,7 @@ class NetworkRegressor(RegressorMixin, _Networks):  # type: ignore[misc]
         return y[:, 0] if self._flat else y
 
     def _goal(self, outputs: int) -> Goal:
-        row = objective(LOSSES.get(self.loss, self.loss) if isinstance(self.loss, str) else self.loss)
+        row = _objective(self.loss)
         return Goal(self._task, row, "logistic" if row.name == "cross_entropy" else row.output, 0, outputs)
 
     def _learned(self, y: Any, s: FloatArray, classes: Any, *, reset: bool) -> FloatArray:
@@ -983,12 +1033,20 @@ class NetworkClassifier(ClassifierMixin, _Networks):  # type: ignore[misc]
         self.temperature_ = float(np.exp(found.x))
 
     def _goal(self, outputs: int) -> Goal:
-        row = objective(LOSSES.get(self.loss, self.loss) if isinstance(self.loss, str) else self.loss)
+        row = _objective(self.loss)
+        if row.outputs and not {"softmax", "logistic"} & {*row.outputs}:
+            raise ValueError(
+                f"loss must be one of probabilities for a classifier; got {row.name!r}. Choose 'log_loss' or "
+                "'squared_error'."
+            )
         return Goal(self._task, row, "softmax" if outputs > 1 and not self._labels else "logistic", 0, outputs)
 
     def _learned(self, y: Any, s: FloatArray, classes: Any, *, reset: bool) -> FloatArray:
         """Shares of the classes, (rows, outputs)."""
         require_flag("calibrate", self.calibrate)
+        gaps = _gaps_of_labels(y)
+        if gaps is not None and set(np.unique(np.where(gaps, 0, y))) <= {0.0, 1.0}:
+            return self._labelled(np.asarray(y, dtype=np.float64), classes, reset=reset)
         if not is_sparse(y):
             assert_all_finite(np.asarray(y), input_name="y")
         check_classification_targets(y)
@@ -999,7 +1057,8 @@ class NetworkClassifier(ClassifierMixin, _Networks):  # type: ignore[misc]
             found = np.unique(y[s > 0] if classes is None else column_or_1d(classes))
             if len(found) < 2:
                 raise ValueError(
-                    f"y must hold two classes or more; got only one class, {found[0]!r}. Add patterns of another."
+                    f"y must hold two classes or more; got only one class, {found.tolist()[0]!r}. Add patterns of "
+                    "another."
                 )
             self.classes_, self._labels = found, ""
         elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
@@ -1088,14 +1147,57 @@ def _keep_parameters(estimator: Any, given: dict[str, Any]) -> None:
             setattr(estimator, name, value)
 
 
+def _objective(loss: Any) -> Objective:
+    """The objective of that name, scikit-learn's or Chainrule's, or the objective itself."""
+    names = [*LOSSES, *OBJECTIVES]
+    if isinstance(loss, Objective) or loss in names:
+        return objective(LOSSES.get(loss, loss) if isinstance(loss, str) else loss)
+    close = difflib.get_close_matches(str(loss), names, 1)
+    hint = f"Did you mean {close[0]!r}?" if close else "Or pass an Objective of your own."
+    raise ValueError(f"loss must be one of {', '.join(names)}; got {loss!r:.200}. {hint}")
+
+
 def _weights(given: Any, rows: int) -> FloatArray:
-    """Weights of so many patterns, 1 if none are given, as a copy."""
+    """Weights of so many patterns, 1 if none are given, as a copy.
+
+    Where none is above 1 they count no repetitions but shares, and are scaled to a mean of 1.
+    """
     s = _check_sample_weight(given, np.empty((rows, 1)), dtype=np.float64, ensure_non_negative=True, copy=True)
     if not s.any():
         raise ValueError(
             "sample_weight must hold a weight above zero; got zero for every pattern. Nothing can be learned."
         )
-    return cast(FloatArray, s)
+    return cast(FloatArray, s / s[s > 0].mean() if s.max() <= 1 else s)
+
+
+def _require_known(t: FloatArray) -> None:
+    """Refuse an output without a known target."""
+    unknown = np.isnan(t).all(axis=0)
+    if unknown.any():
+        raise ValueError(
+            f"y must hold a known target of every output; got none of output {int(np.argmax(unknown))}. Leave it out."
+        )
+
+
+def _gaps_of_labels(y: Any) -> Array | None:
+    """Where an array of several columns is NaN; None if it is none, or nowhere."""
+    if is_sparse(y) or getattr(y, "ndim", 0) != 2 or y.shape[1] < 2:
+        return None
+    values = np.asarray(y)
+    gaps = np.isnan(values) if values.dtype.kind == "f" else np.zeros(1, bool)
+    return gaps if gaps.any() else None
+
+
+@contextmanager
+def _saying_how_to_fill(missing: str | None) -> Iterator[None]:
+    """Where scikit-learn refuses gaps, what to do about them here."""
+    try:
+        yield
+    except ValueError as error:
+        if "contains NaN" not in str(error):
+            raise
+        how = "Set missing='mean' to fill them." if missing is None else "Pass it as a dense array."
+        raise ValueError(f"X must be without gaps; {str(error).splitlines()[0]} {how}") from None
 
 
 def _is_frame(X: Any) -> bool:
@@ -1178,15 +1280,32 @@ def _varies(values: Any) -> Array:
 
 
 def _target_scaling(goal: Goal, t: FloatArray, s: FloatArray) -> Scaling:
-    """Of targets: standardised, or divided by their mean where they must stay above 0, or left as they are."""
+    """Of targets: standardised, or divided by their mean where they must stay above 0, or left as they are.
+
+    By median and quartiles where the objective shrugs off outliers, whose best constant is not the mean.
+    """
     row = goal.objective
     if goal.task == "regression" and not row.outputs and row.output == "identity" and row.domain == (-np.inf, np.inf):
-        return Scaling.fit(t, s)
+        return Scaling.fit(t, s) if row.best_is_mean else _robust(t, s)
     unscaled = Scaling(np.zeros(t.shape[1]), np.ones(t.shape[1]))
     if row.name != "poisson":
         return unscaled
     mean = Scaling.fit(t, s).mean
     return Scaling(unscaled.mean, np.where(mean > 0, mean, 1.0))
+
+
+def _robust(t: FloatArray, s: FloatArray) -> Scaling:
+    """Median, and the deviation of the normal distribution with these quartiles; by the mean where those are equal."""
+    usual, middle, spread = Scaling.fit(t, s), [], []
+    for column in t.T:
+        order = np.argsort(column[~np.isnan(column)], kind="stable")
+        ordered, below = column[~np.isnan(column)][order], np.cumsum(s[~np.isnan(column)][order])
+        places = np.searchsorted(below, np.array([0.25, 0.5, 0.75]) * below[-1])
+        first, median, third = ordered[np.minimum(places, len(ordered) - 1)]
+        middle.append(median)
+        spread.append((third - first) / (2 * norm.ppf(0.75)))
+    sd = np.array(spread)
+    return Scaling(np.where(sd > 0, middle, usual.mean), np.where(sd > 0, sd, usual.sd))
 
 
 def _constant(net: Network, patterns: Patterns) -> float:
@@ -1207,7 +1326,7 @@ def _log_probabilities(net: Network, y_0: Any) -> FloatArray:
 def _log_likelihood(logs: FloatArray, t: FloatArray) -> FloatArray:
     """Of targets t (patterns, outputs) by log-probabilities (patterns, classes) or (patterns, labels, 2)."""
     if logs.ndim == 3:
-        return cast(FloatArray, ((1 - t) * logs[..., 0] + t * logs[..., 1]).sum(axis=1))
+        return cast(FloatArray, np.nansum((1 - t) * logs[..., 0] + t * logs[..., 1], axis=1))
     shares = np.hstack([1 - t, t]) if t.shape[1] == 1 else t
     return cast(FloatArray, np.where(shares > 0, shares * logs, 0.0).sum(axis=1))
 
@@ -1338,6 +1457,12 @@ def _plain(value: Any) -> Any:
         return {type(value).__name__: [_plain(one) for one in value]}
     if isinstance(value, dict):
         return {"dict": [[_plain(key), _plain(one)] for key, one in value.items()]}
+    if isinstance(value, Rule) and value.name in RULES and rule_of(value.name, **value.constants) == value:
+        return {"rule": [value.name, _plain(value.constants)]}
+    if isinstance(value, Schedule) and value.name in SCHEDULES:
+        constants = {**value.constants, "warm_up": value.warm_up}
+        if schedule_of(value.name, **constants) == value:
+            return {"schedule": [value.name, _plain(constants)]}
     if isinstance(value, np.ndarray) and value.ndim == 1:
         return {"array": [value.dtype.str if value.dtype.kind != "O" else "O", [_plain(one) for one in value.tolist()]]}
     raise ValueError(
@@ -1355,6 +1480,10 @@ def _restored(value: Any) -> Any:
         return {"nan": np.nan, "inf": np.inf, "-inf": -np.inf}[inside]
     if kind == "dict":
         return {_restored(key): _restored(one) for key, one in inside}
+    if kind == "rule":
+        return rule_of(inside[0], **_restored(inside[1]))
+    if kind == "schedule":
+        return schedule_of(inside[0], **_restored(inside[1]))
     if kind == "array":
         dtype = np.dtype(inside[0])
         if dtype.kind not in "biufUO":

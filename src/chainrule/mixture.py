@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import logsumexp, ndtr
+from scipy.special import logsumexp, ndtr, ndtri
 
 from chainrule import engines
 from chainrule.backprop import forward, jacobian
@@ -21,6 +21,20 @@ from chainrule.notation import FloatArray
 
 COMBINE = ("mean", "median")
 """How the outputs of members become one."""
+
+HALVINGS = 50
+"""Of the interval between the quantiles of the members, in which that of the mixture lies: to 1e-15 of it."""
+
+UNSURE = 1e-12
+"""Of a target where the objective says that it has next to none, in units of the noise."""
+
+
+def variance(net: Network, x: FloatArray, y: FloatArray) -> FloatArray:
+    """Of a target whose mean is y, by the objective; y(1-y) as f', which does not cancel where y is all but 1."""
+    if net.objective.name == "poisson" or (net.objective.name == "cross_entropy" and net.f[-1].vector):
+        return y
+    return np.asarray(net.f[-1].f_prime(x)) if net.objective.name == "cross_entropy" else np.ones_like(y)
+
 
 BLOCK = 2**22
 """Numbers of J that are in memory at once, 32 MB."""
@@ -34,7 +48,8 @@ class Member:
     ----------
     network : Network
     noise : array, shape (outputs,), or None
-        Variance of the noise; None for classes, whose outputs are probabilities.
+        Variance of the noise, in units of what the objective implies: of Poisson's y, of the cross-entropy y(1-y), else
+        1. None for classes, whose outputs are probabilities.
     whitening : array, shape (parameters, parameters), or None
         R, where A⁻¹ = RᵀR is the covariance of θ; None takes the weights as known.
     """
@@ -50,15 +65,18 @@ class Member:
     def variance(self, inputs: Any) -> FloatArray:
         """Of its outputs: the noise, and J A⁻¹ Jᵀ of the weights; (patterns, outputs)."""
         assert self.noise is not None
-        variance = np.tile(self.noise, (inputs.shape[0], 1))
-        if self.whitening is not None:
-            rows = max(1, BLOCK // (self.network.n_parameters * self.network.sizes[-1]))
-            for start in range(0, len(variance), rows):
-                piece = inputs[start : start + rows]
-                dense = piece if isinstance(piece, np.ndarray) else piece.toarray()
-                J = jacobian(self.network, forward(self.network, dense))
-                variance[start : start + rows] += ((J @ self.whitening.T) ** 2).sum(axis=-1)
-        return variance
+        net, found = self.network, np.empty((inputs.shape[0], len(self.noise)))
+        rows = max(1, BLOCK // (net.n_parameters * net.sizes[-1]))
+        for start in range(0, len(found), rows):
+            piece = inputs[start : start + rows]
+            trace = forward(net, piece if isinstance(piece, np.ndarray) else piece.toarray())
+            of_rows = self.noise * np.maximum(variance(net, trace.x[-1], trace.y[-1]), UNSURE)
+            if self.whitening is not None:
+                J = jacobian(net, trace)
+                moved = J.reshape(-1, net.n_parameters) @ self.whitening.T
+                of_rows = of_rows + np.einsum("rp,rp->r", moved, moved).reshape(J.shape[:2])
+            found[start : start + rows] = of_rows
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,21 +109,24 @@ class Mixture:
 
     def std(self, inputs: Any) -> FloatArray:
         """The standard deviation of the mixture, noise included, (patterns, outputs)."""
-        means, variances = self._normals(inputs)
-        deviation: FloatArray = np.sqrt(variances.mean(axis=0) + means.var(axis=0))
-        return deviation
+        return self.bars(inputs, ())[0]
 
     def quantiles(self, inputs: Any, q: Sequence[float]) -> FloatArray:
-        """Quantiles of the mixture, (patterns, outputs, quantiles), by halving."""
-        means, variances = (one[..., None] for one in self._normals(inputs))
-        deviations, wanted = np.sqrt(variances), np.asarray(q, dtype=np.float64)
-        low = np.broadcast_to((means - 40 * deviations).min(axis=0), (*means.shape[1:3], len(wanted)))
-        high = np.broadcast_to((means + 40 * deviations).max(axis=0), low.shape)
-        for _ in range(64):
+        """Quantiles of the mixture, (patterns, outputs, quantiles), where the objective has numbers there."""
+        return self.bars(inputs, q)[1]
+
+    def bars(self, inputs: Any, q: Sequence[float]) -> tuple[FloatArray, FloatArray]:
+        """Standard deviations, (patterns, outputs), and quantiles, (patterns, outputs, quantiles), of the mixture."""
+        means, variances = self._normals(inputs)
+        std = np.sqrt(variances.mean(axis=0) + means.var(axis=0))
+        means, deviations, wanted = means[..., None], np.sqrt(variances)[..., None], np.asarray(q, dtype=np.float64)
+        of_each = means + deviations * ndtri(wanted)
+        low, high = of_each.min(axis=0), of_each.max(axis=0)  # between those of its members
+        for _ in range(HALVINGS if len(self.members) > 1 else 0):
             middle = (low + high) / 2
             below = ndtr((middle - means) / deviations).mean(axis=0) < wanted
             low, high = np.where(below, middle, low), np.where(below, high, middle)
-        return np.asarray((low + high) / 2)
+        return std, np.clip((low + high) / 2, *self.members[0].network.objective.domain)
 
     def log_density(self, inputs: Any, targets: Any) -> FloatArray:
         """The logarithm of the mixture's density at the known targets of each pattern, (patterns,)."""

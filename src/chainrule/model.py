@@ -279,8 +279,11 @@ class Model:
 
     @property
     def noise(self) -> FloatArray | None:
-        """The standard deviation of each target about its mean, (targets,), in its units, if there are error bars."""
-        if not self.has_error_bars:
+        """The standard deviation of each target about its mean, (targets,), in its units, if it is the same for all.
+
+        None without error bars, and of counts and shares, whose noise depends on their mean.
+        """
+        if not self.has_error_bars or self.network.objective.name in {"poisson", "cross_entropy"}:
             return None
         assert self.mixture is not None
         variances = np.array([one.noise for one in self.mixture.members])
@@ -294,13 +297,16 @@ class Model:
 
     def _interval(self, y_0: Any, percent: float = 90.0) -> FloatArray | None:
         """Ends of the interval for encoded inputs, (rows, targets, 2), if there are error bars."""
-        if not self.has_error_bars:
-            return None
+        return self._error_bars(y_0, percent)[1] if self.has_error_bars else None
+
+    def _error_bars(self, y_0: Any, percent: float) -> tuple[FloatArray, FloatArray]:
+        """Standard deviations, (rows, targets), and ends of the interval, (rows, targets, 2), in the targets' units."""
         assert self.mixture is not None
         tail = (100 - percent) / 200
+        sd = 1.0 if self.targets is None or self.targets.scaling is None else self.targets.scaling.sd
         with np.errstate(all="ignore"):
-            ends = self.mixture.quantiles(self.scaled(y_0), (tail, 1 - tail))
-            return np.stack([self._decoded(ends[..., n]) for n in (0, 1)], axis=-1)
+            deviations, ends = self.mixture.bars(self.scaled(y_0), (tail, 1 - tail))
+            return deviations * sd, np.stack([self._decoded(ends[..., n]) for n in (0, 1)], axis=-1)
 
     def interval(self, table: Any, percent: float = 90.0) -> FloatArray:
         """Between what each target lies with this probability, (rows, targets, 2), in the targets' units.
@@ -325,10 +331,7 @@ class Model:
     def std(self, table: Any) -> FloatArray:
         """The standard deviation of what each target may be, noise included, (rows, targets), in the targets' units."""
         self._require_interval(90.0)
-        assert self.mixture is not None
-        assert self.targets is not None
-        sd = 1.0 if self.targets.scaling is None else self.targets.scaling.sd
-        return np.asarray(self.mixture.std(self.scaled(self.encoded(self.read(table), warn=True))) * sd)
+        return self._error_bars(self.encoded(self.read(table), warn=True), 90.0)[0]
 
     def _require_interval(self, percent: float) -> None:
         if not self.has_error_bars:
@@ -507,12 +510,7 @@ class Model:
 
     def _bars(self, y_0: Any, percent: float) -> dict[str, Array]:
         """Error bars by name."""
-        assert self.mixture is not None
-        assert self.targets is not None
-        ends = self._interval(y_0, percent)
-        assert ends is not None
-        sd = 1.0 if self.targets.scaling is None else self.targets.scaling.sd
-        deviations = self.mixture.std(self.scaled(y_0)) * sd
+        deviations, ends = self._error_bars(y_0, percent)
         found: dict[str, Array] = {}
         for j, name in enumerate(self.outputs):
             found |= {f"{name}_std": deviations[:, j], f"{name}_low": ends[:, j, 0], f"{name}_high": ends[:, j, 1]}
@@ -630,6 +628,10 @@ def save(model: Model | Network, path: str | os.PathLike[str]) -> None:
     OSError
         If the file cannot be written; what stood there before is untouched.
     """
+    if not isinstance(model, Model | Network):
+        raise ValueError(
+            f"model must be a Model or a Network; got {type(model).__name__}. An estimator has a save of its own."
+        )
     spec, arrays = _as_data(Model(model) if isinstance(model, Network) else model)
     _from_data(spec, arrays)  # what could not be loaded is not saved
     model_file.write(path, spec, arrays)

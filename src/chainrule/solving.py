@@ -8,6 +8,7 @@ nothing else. Its letters: S the sum of the weights of the patterns, λ the pena
 from __future__ import annotations
 
 import contextlib
+import difflib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,8 +20,9 @@ import numpy as np
 
 from chainrule import engines
 from chainrule.activations import Activation
+from chainrule.backprop import forward
 from chainrule.choosing import LEARNING_RATE, Choice, Given, Problem, Settings
-from chainrule.mixture import Member, Mixture
+from chainrule.mixture import Member, Mixture, variance
 from chainrule.network import Network
 from chainrule.notation import Array, FloatArray
 from chainrule.objective import Objective, objective
@@ -29,6 +31,7 @@ from chainrule.tables import split
 from chainrule.training import second_order
 from chainrule.training.descent import RULES, Rule
 from chainrule.training.descent import rule as rule_of
+from chainrule.training.gauss_newton import why_not
 from chainrule.training.history import History
 from chainrule.training.loop import train
 from chainrule.training.many import train_many
@@ -50,8 +53,8 @@ MANY = 5000
 HIDDEN = {"few": (10, 10), "many": (20, 20), "whole": (32,), "steps": (64, 64)}
 """Hidden layers of second-order training up to MANY patterns and above, of L-BFGS, and of rules of small steps."""
 
-ALPHA, ALPHA_OF_WHOLE = 1e-4, {"classification": 1.0, "regression": 1e-2}
-"""The penalty of rules of small steps, and of those that take all patterns at once, by the task."""
+ALPHA, ALPHA_OF_WHOLE = 1e-4, 1.0
+"""The penalty of rules of small steps, and of those that take all patterns at once."""
 
 EPOCHS = {"few": 100, "many": 150, "whole": 500, "damped": 100, "steps": 200, "apart": 400}
 """At most so many: of Bayesian regularisation up to MANY patterns and above, of L-BFGS, of Levenberg-Marquardt, and of
@@ -71,9 +74,6 @@ TOLERANCE = 1e-4
 
 DECREASE = 2.2e-9
 """L-BFGS ends where E falls by no more of itself; so it does in scikit-learn."""
-
-LEAST_NOISE = 1e-8
-"""The smallest variance of the noise, in standardised units."""
 
 SLOWER, SLOWEST = 0.2, 1e-6
 """An adaptive learning rate falls to this part of itself, and once it has fallen so low, the run ends."""
@@ -188,6 +188,16 @@ class Plan:
         return self.schedule.name == "adaptive"
 
 
+def _parameters(sizes: Sequence[int]) -> int:
+    """Weights and biases of a network of these layers."""
+    return sum((below + 1) * nodes for below, nodes in pairwise(sizes))
+
+
+def _affordable(patterns: float, parameters: int) -> bool:
+    """Whether second-order training is."""
+    return parameters <= MOST_PARAMETERS and patterns * parameters**2 <= AFFORDABLE
+
+
 def choose_solver(patterns: float, parameters: int, task: str, objective: str = "sse") -> tuple[str, str]:
     """The solver for so many patterns, or so large a sum of their weights, and why: the rule of solver="auto".
 
@@ -200,12 +210,12 @@ def choose_solver(patterns: float, parameters: int, task: str, objective: str = 
     objective : str
         Of a regression.
     """
-    size = f"{patterns:,.0f} patterns"
+    size = f"{patterns:,.0f} pattern{'' if round(patterns) == 1 else 's'}"
     if task == "classification":
         if patterns <= FEW:
             return "lbfgs", f"{size} to classify, at most {FEW:,}: L-BFGS takes all of them at once"
         return "adam", f"{size} to classify, more than {FEW:,}: Adam, stopped by patterns that are kept apart"
-    if objective == "sse" and parameters <= MOST_PARAMETERS and patterns * parameters**2 <= AFFORDABLE:
+    if objective == "sse" and _affordable(patterns, parameters):
         return "bayesian", (
             f"{size} and {parameters:,} parameters are few enough for second-order training, in which the evidence "
             "sets the penalties and no pattern need be kept apart"
@@ -256,8 +266,7 @@ def plan_of(
         solver, why = "adam", f"{of_steps} for small steps: Adam"
     elif auto:
         sizes = (goal.inputs, *(HIDDEN[size] if wanted is None else wanted), goal.outputs)
-        parameters = sum((below + 1) * nodes for below, nodes in pairwise(sizes))
-        solver, why = choose_solver(patterns, parameters, goal.task, goal.objective.name)
+        solver, why = choose_solver(patterns, _parameters(sizes), goal.task, goal.objective.name)
         if solver == "bayesian" and asked.alpha is not None:
             solver = "lbfgs" if patterns <= FEW else "adam"
             why = f"alpha is for solvers that do not find the penalties themselves: {solver}"
@@ -269,6 +278,8 @@ def plan_of(
     _require_possible(name, asked, apart=apart, given=given)
     kind = size if name in SECOND_ORDER else "whole" if rule is None or rule.whole else "steps"
     wanted = HIDDEN[kind] if wanted is None else wanted
+    if steps:
+        _require_endless(asked.learning_rate)
     many = ENSEMBLE.get("auto" if auto and kind == "steps" and not steps else name, 1)
     stopping = apart or (given and asked.early_stopping is not False)
     tol = asked.tol
@@ -281,7 +292,7 @@ def plan_of(
     patience = asked.n_iter_no_change
     if patience is None:
         patience = PATIENCE_OF_EVIDENCE if rule is None else PATIENCE_APART if stopping else PATIENCE
-    usual_alpha = ALPHA_OF_WHOLE[goal.task] if rule is not None and rule.whole else ALPHA
+    usual_alpha = ALPHA_OF_WHOLE if rule is not None and rule.whole else ALPHA
     usual = LEARNING_RATE.get("" if rule is None else rule.name, 0.01)
     usual_epochs = EPOCHS[
         "damped" if name == "levenberg_marquardt" else "apart" if stopping and kind == "steps" else kind
@@ -327,10 +338,9 @@ def _rule(solver: Any, asked: Asked) -> Rule | None:
     if isinstance(solver, Rule):
         return solver
     if not isinstance(solver, str) or solver not in SOLVERS:
-        raise ValueError(
-            f"solver must be a Rule or one of {', '.join(SOLVERS)}; got {solver!r:.200}. Or leave it out, and it is "
-            "chosen."
-        )
+        close = difflib.get_close_matches(str(solver), SOLVERS, 1)
+        hint = f"Did you mean {close[0]!r}?" if close else "Or leave it out, and it is chosen."
+        raise ValueError(f"solver must be a Rule or one of {', '.join(SOLVERS)}; got {solver!r:.200}. {hint}")
     if solver == "bayesian":
         return None
     if solver == "sgd":
@@ -357,6 +367,18 @@ def _schedule(asked: Asked, rule: Rule | None, patterns: float, tol: float, pati
             f"{name!r:.200}. How large it is says learning_rate_init."
         )
     return schedule_of(name)
+
+
+def _require_endless(name: Any) -> None:
+    """Refuse a schedule that must know how many epochs there will be."""
+    if isinstance(name, Schedule) or (isinstance(name, str) and name in SCHEDULES):
+        row = schedule_of(name)
+        short, long = (row.formula(np.ones(1), T, [1.0], **row.constants) for T in (4.0, 8.0))
+        if not np.array_equal(short, long):
+            raise ValueError(
+                f"learning_rate must not depend on how many epochs there will be, for partial_fit; got {row.name!r}. "
+                "Choose 'constant', 'invscaling', 'adaptive', 'step' or 'plateau'."
+            )
 
 
 def _inverse_scaling(t: FloatArray, T: float, errors: Sequence[float], *, power: float, patterns: float) -> FloatArray:
@@ -453,7 +475,11 @@ def require_number(name: str, value: Any, least: float, most: float, *, whole: b
     kinds = (int, np.integer) if whole else (int, float, np.number)
     number = isinstance(value, kinds) and not isinstance(value, bool)
     if not number or not least <= value <= most or (value == math.inf and name != "n_iter_no_change"):
-        bounds = f"from {least:g} up" if most == math.inf else f"from {least:g} to {most:g}"
+        low = "above 0" if 0 < least < 1e-300 else f"from {least:g}"
+        high = " up" if low != "above 0" else ""
+        if most < math.inf:
+            high = f" {'and below' if most < 1 else 'to'} {most:.3g}"
+        bounds = low + high
         raise ValueError(
             f"{name} must be a {'whole ' if whole else ''}number {bounds}; got {value!r:.200}. Correct it, or leave it "
             "out."
@@ -473,7 +499,7 @@ def _require_possible(name: str, asked: Asked, *, apart: bool, given: bool) -> N
     if (apart or given) and name in SECOND_ORDER:
         raise ValueError(
             f"{'eval_set' if given else 'early_stopping'} must be left out for solver {name!r}, which learns from all "
-            "patterns; got one to stop by. Choose 'adam' or 'lbfgs'."
+            "patterns and is stopped by none; got it. Choose 'adam' or 'lbfgs'."
         )
     if asked.relevance and name != "bayesian":
         raise ValueError(
@@ -492,7 +518,7 @@ class Patterns:
     targets: FloatArray
     weights: FloatArray
 
-    def take(self, rows: Array) -> Patterns:
+    def take(self, rows: Array | slice) -> Patterns:
         """Some of them."""
         return Patterns(self.inputs[rows], self.targets[rows], self.weights[rows])
 
@@ -542,6 +568,7 @@ def solve(
     progress: bool | None,
     callbacks: Sequence[Any] = (),
     after: Sequence[History | None] | None = None,
+    settle: bool = True,
 ) -> Solved:
     """Train each network on its patterns, with those kept apart to stop by.
 
@@ -555,6 +582,8 @@ def solve(
         As for :func:`chainrule.train`.
     after : sequence of History, optional
         That they go on after.
+    settle : bool
+        Whether the covariance of weights may be worked out where rules of small steps keep no patterns apart.
 
     Raises
     ------
@@ -580,7 +609,7 @@ def solve(
         else:
             found = train_many(starts, each=each, callbacks=callbacks, progress=progress, **how)
     members = [
-        member_of(net, goal, one if kept is None else kept)
+        member_of(net, goal, one, kept, settle=settle)
         for (net, _), one, kept in zip(found, patterns, apart, strict=True)
     ]
     histories = tuple(history for _, history in found)
@@ -633,16 +662,38 @@ def _penalised(net: Network, plan: Plan, patterns: Patterns) -> Network:
     return net
 
 
-def member_of(net: Network, goal: Goal, patterns: Patterns) -> Member:
-    """The network with the variance of its residuals, one an output, as the noise; none for classes."""
+def member_of(
+    net: Network, goal: Goal, learned: Patterns, kept: Patterns | None = None, *, settle: bool = True
+) -> Member:
+    """The network with the noise of its outputs; none for classes.
+
+    What patterns kept apart say, if they say something of the output. Else, for a sum of squares and where it is
+    affordable, that of its posterior, with the covariance of its weights. Else the residuals of what it has learned,
+    which weights have made smaller: each parameter counts for a pattern less, up to half of them.
+    """
     if goal.task == "classification":
-        return Member(net, None, None)
-    t, s = patterns.targets, patterns.weights[:, None]
-    y = engines.load("auto", net, patterns.inputs).predict(net, patterns.inputs)
-    counted = s * ~np.isnan(t)
-    squares = np.where(np.isnan(t), 0.0, t - y) ** 2
-    noise = (counted * squares).sum(axis=0) / np.maximum(counted.sum(axis=0), np.finfo(np.float64).tiny)
-    return Member(net, np.maximum(noise, LEAST_NOISE), None)
+        return Member(net)
+    P, S = net.n_parameters, float(learned.weights.sum())
+    dense = isinstance(learned.inputs, np.ndarray)
+    if settle and kept is None and goal.least_squares and dense and _affordable(S, P) and not why_not(net):
+        return second_order.settled(net, *learned)
+    squares, units = _residuals(net, learned)
+    noise = (squares + second_order.FAINT) / (units * (1 - min(P / S, 0.5)) + second_order.FAINT)
+    if kept is not None:
+        squares, units = _residuals(net, kept)
+        noise = np.where(units > 0, (squares + second_order.FAINT) / (units + second_order.FAINT), noise)
+    return Member(net, np.maximum(noise, second_order.LEAST_NOISE))
+
+
+def _residuals(net: Network, patterns: Patterns) -> tuple[FloatArray, FloatArray]:
+    """Of every output Σ s (t - y)² over the known targets, and Σ s times the variance that the objective implies."""
+    squares, units = np.zeros((2, net.sizes[-1]))
+    for start in range(0, len(patterns.targets), engines.PIECE):
+        some = patterns.take(slice(start, start + engines.PIECE)).dense
+        trace, known = forward(net, some.inputs), some.weights[:, None] * ~np.isnan(some.targets)
+        squares += (known * (np.nan_to_num(some.targets) - trace.y[-1]) ** 2).sum(axis=0)
+        units += (known * variance(net, trace.x[-1], trace.y[-1])).sum(axis=0)
+    return squares, units
 
 
 def _bayesian(
@@ -659,10 +710,10 @@ def _bayesian(
         callbacks=callbacks,
     )
     members = [one.member for one in found]
-    if goal.task == "regression":  # of which other objectives than the sum of squares have no noise
-        noises = [
-            one.noise if one.noise is not None else member_of(one.network, goal, patterns).noise for one in members
-        ]
+    if goal.task == "classification":  # probabilities take no notice of what the weights leave open
+        members = [Member(one.network) for one in members]
+    elif not goal.least_squares:  # other objectives have no noise of their own
+        noises = [member_of(one.network, goal, patterns).noise for one in members]
         members = [replace(one, noise=noise) for one, noise in zip(members, noises, strict=True)]
     return Solved(tuple(members), tuple(one.history for one in found), ((),) * len(found), tuple(found))
 
@@ -781,8 +832,7 @@ def usual_solver(problem: Problem, given: Given) -> str | None:
         return None
     hidden = HIDDEN["few" if problem.rows <= MANY else "many"] if given.hidden is None else given.hidden
     sizes = (problem.inputs.shape[1], *hidden, problem.targets.shape[1])
-    parameters = sum((below + 1) * nodes for below, nodes in pairwise(sizes))
-    chosen, _ = choose_solver(problem.rows, parameters, "regression")
+    chosen, _ = choose_solver(problem.rows, _parameters(sizes), "regression")
     return "auto" if chosen == "bayesian" else None
 
 
@@ -806,6 +856,11 @@ def _plan_given(given: Given, goal: Goal, patterns: Patterns) -> Plan:
         ensemble=given.ensemble,
     )
     plan = plan_of(asked, goal, len(patterns.targets), given=False)
+    if given.stepwise and not plan.steps:
+        raise ValueError(
+            "learning_rate, schedule and batch_size must be left out for a solver that takes all rows at once; got "
+            f"some for {plan.solver!r}. Leave them out, or choose 'adam'."
+        )
     if given.l2 is None:
         return plan
     if plan.rule is None:

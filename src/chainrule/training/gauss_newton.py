@@ -18,6 +18,7 @@ from scipy.linalg import blas, cho_solve, lapack
 
 from chainrule.backprop import forward
 from chainrule.engines import Source
+from chainrule.mixture import variance
 from chainrule.network import Network, Trace
 from chainrule.notation import FloatArray
 
@@ -106,12 +107,32 @@ class Curvature:
             return np.asarray(0.5 * np.einsum("p,po,po->o", s, r, r))
         return np.array([s @ net.objective.errors(net.f[-1], t, trace.x[-1], trace.y[-1])])
 
+    @property
+    def few(self) -> bool:
+        """Whether there are so few rows of J beside parameters that rows, and not a matrix, are worked with."""
+        return 2 * self.source.patterns * self.net.sizes[-1] <= self.net.n_parameters
+
+    def by_rows(self, theta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Errors (levels,), their gradients (levels, parameters) and J (outputs, patterns, parameters), all at once."""
+        net = self.net.replace(theta)
+        P, m = net.n_parameters, net.sizes[-1]
+        errors, g = np.zeros(self.levels), np.zeros((self.levels, P))
+        blocks = []
+        with np.errstate(all="ignore"):
+            for piece, t, s in self.source.pieces():
+                trace, J = forward(net, piece), np.empty((m, P, len(t)))
+                errors += self._errors(net, trace, t, s)
+                of_outputs = -np.einsum("opn,on->op", J, jacobian_rows(net, trace, t, s, J))
+                g += of_outputs if self.levels > 1 else of_outputs.sum(axis=0)
+                blocks.append(J.swapaxes(1, 2))
+        return errors, g, np.concatenate(blocks, axis=1)
+
     def equations(self, theta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Errors (levels,), their gradients (levels, parameters) and matrices (levels, parameters, parameters)."""
         net = self.net.replace(theta)
         P, m = net.n_parameters, net.sizes[-1]
         errors, g = np.zeros(self.levels), np.zeros((self.levels, P))
-        H = [np.zeros((P, P), order="F") for _ in range(self.levels)]
+        H = np.zeros((self.levels, P, P))
         room = np.empty((m, P, self.rows))
         with np.errstate(all="ignore"):
             for piece, targets, weights in self.source.pieces():
@@ -125,8 +146,19 @@ class Curvature:
                     for o in range(m):
                         level = o if self.levels > 1 else 0
                         g[level] -= J[o] @ residuals[o]
-                        blas.dsyrk(1.0, J[o].T, 1.0, H[level], trans=1, lower=1, overwrite_c=1)
-        return errors, g, np.array([np.tril(half) + np.tril(half, -1).T for half in H])
+                        blas.dsyrk(1.0, J[o].T, 1.0, H[level].T, trans=1, lower=1, overwrite_c=1)
+        for one in H:
+            _mirror(one)
+        return errors, g, H
+
+
+def _mirror(H: FloatArray) -> None:
+    """The half above the diagonal written below it, in place, a few rows at a time."""
+    for start in range(0, len(H), 256):
+        end = start + 256
+        corner = H[start:end, start:end]
+        corner[...] = np.triu(corner) + np.triu(corner, 1).T
+        H[end:, start:end] = H[start:end, end:].T
 
 
 def jacobian_rows(net: Network, trace: Trace, t: FloatArray, s: FloatArray, J: FloatArray) -> FloatArray:
@@ -137,7 +169,7 @@ def jacobian_rows(net: Network, trace: Trace, t: FloatArray, s: FloatArray, J: F
     """
     x, y, f, L = trace.x[-1], trace.y[-1], net.f[net.depth], net.depth
     root, unknown = np.sqrt(s)[:, None], np.isnan(t)
-    deviation = np.sqrt(np.maximum(_variance(net, x, y), LEAST_VARIANCE))
+    deviation = np.sqrt(np.maximum(variance(net, x, y), LEAST_VARIANCE))
     of_classes = f.vector and net.objective.name == "cross_entropy"
     if of_classes:  # targets that sum to τ count as τ patterns whose targets sum to 1
         sums = t.sum(axis=1, keepdims=True)
@@ -172,11 +204,50 @@ def jacobian_rows(net: Network, trace: Trace, t: FloatArray, s: FloatArray, J: F
     return residuals
 
 
-def _variance(net: Network, x: FloatArray, y: FloatArray) -> FloatArray:
-    """Of a target whose mean is y, by the objective; y(1-y) as f', which does not cancel where y is all but 1."""
-    if net.objective.name == "sse":
-        return np.ones_like(y)
-    return y if net.objective.name == "poisson" or net.f[-1].vector else np.asarray(net.f[-1].f_prime(x))
+@dataclass(frozen=True, eq=False)
+class Dense:
+    """A symmetric matrix that a step is made by."""
+
+    A: FloatArray
+
+    def times(self, δ: FloatArray) -> FloatArray:
+        """A δ."""
+        return np.asarray(self.A @ δ)
+
+    def solved(self, g: FloatArray, shift: float) -> FloatArray | None:
+        """(A + shift I)⁻¹ g, if that is positive definite."""
+        damped = self.A.copy()
+        damped[np.diag_indices_from(damped)] += shift
+        return _solved(damped, g)
+
+
+@dataclass(frozen=True, eq=False)
+class ByRows:
+    """The matrix JᵀJ + D as J (rows, parameters), of few rows, and the diagonal D, above 0 (Woodbury's identity)."""
+
+    J: FloatArray
+    D: FloatArray
+
+    def times(self, δ: FloatArray) -> FloatArray:
+        """A δ."""
+        return np.asarray((self.J @ δ) @ self.J + self.D * δ)
+
+    def between(self, shift: float = 0.0) -> FloatArray:
+        """I + J (D + shift I)⁻¹ Jᵀ, (rows, rows)."""
+        K = (self.J / (self.D + shift)) @ self.J.T
+        K[np.diag_indices_from(K)] += 1.0
+        return K
+
+    def solved(self, g: FloatArray, shift: float) -> FloatArray | None:
+        """(A + shift I)⁻¹ g, if that is positive definite."""
+        alone = g / (self.D + shift)
+        through = _solved(self.between(shift), self.J @ alone)
+        return None if through is None else alone - (through @ self.J) / (self.D + shift)
+
+
+def _solved(A: FloatArray, b: FloatArray) -> FloatArray | None:
+    factor, info = lapack.dpotrf(A, lower=1, overwrite_a=1)
+    return np.asarray(cho_solve((factor, True), b, check_finite=False)) if info == 0 else None
 
 
 @dataclass
@@ -191,22 +262,24 @@ class Damping:
         return self.share > MOST_DAMPING
 
     def step(
-        self, F: float, g: FloatArray, A: FloatArray, scale: float, value: Callable[[FloatArray], tuple[float, Any]]
+        self,
+        F: float,
+        g: FloatArray,
+        A: Dense | ByRows,
+        scale: float,
+        value: Callable[[FloatArray], tuple[float, Any]],
     ) -> tuple[float, Any] | None:
         """What `value`, F and more, says after the first step that lowers F; None if there is none.
 
         Levenberg's and Marquardt's: (A + μ I) δ = -g. μ falls to a fifth where F fell by three quarters of what the
         parabola said, stays above a quarter, and rises threefold below, fivefold where F did not fall.
         """
-        diagonal = np.diag_indices_from(A)
         with np.errstate(all="ignore"):
             while not self.spent:
-                damped = A.copy()
-                damped[diagonal] += self.share * scale
-                factor, info = lapack.dpotrf(damped, lower=1, overwrite_a=1)
-                if info == 0:
-                    δ = -cho_solve((factor, True), g, check_finite=False)
-                    foretold = -(g @ δ + 0.5 * δ @ (A @ δ))
+                back = A.solved(g, self.share * scale)
+                if back is not None:
+                    δ = -back
+                    foretold = -(g @ δ + 0.5 * δ @ A.times(δ))
                     there = value(δ)
                     if there[0] < F and np.isfinite(there[0]):
                         q = (F - there[0]) / foretold

@@ -27,7 +27,7 @@ from chainrule.training.callbacks import Callbacks
 from chainrule.training.callbacks import Run as View
 from chainrule.training.descent import Rule
 from chainrule.training.descent import rule as rule_of
-from chainrule.training.gauss_newton import Curvature, Damping, say_if_slow, why_not
+from chainrule.training.gauss_newton import Curvature, Damping, Dense, say_if_slow, why_not
 from chainrule.training.history import History
 from chainrule.training.progress import Report
 from chainrule.training.progress import progress as progress_bar
@@ -410,7 +410,7 @@ def _step_damped(run: _Run, epochs: int, report: Report) -> None:
         scale = float(np.trace(A)) / len(A)
         A[np.diag_indices_from(A)] += each[learning]
         flat = np.abs(g).max(initial=0.0) <= run.rule.constants["slope"]
-        found = None if flat or scale <= 0 else damping.step(E, g, A, scale, value)
+        found = None if flat or scale <= 0 else damping.step(E, g, Dense(A), scale, value)
         if found is None:
             run.history.stopped = "converged" if flat else "no step lowers E any more"
             return

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.linalg import lapack
@@ -25,11 +25,18 @@ from chainrule.mixture import Member
 from chainrule.network import Network
 from chainrule.notation import Array, FloatArray
 from chainrule.training.callbacks import Callbacks, Run
-from chainrule.training.gauss_newton import Curvature, Damping, say_if_slow, why_not
+from chainrule.training.gauss_newton import ByRows, Curvature, Damping, Dense, say_if_slow, why_not
 from chainrule.training.history import History
 from chainrule.training.loop import Interrupted, diverged
 from chainrule.training.many import at_once
 from chainrule.training.progress import progress as progress_bar
+
+NOISY, CERTAIN = 0.6, 1000.0
+"""Where more of an output's variance is taken for noise, β begins anew at this, and the larger evidence decides: from a
+start that knows nothing, waves that are narrow look like noise."""
+
+SETTLED = "no larger evidence"
+"""Why a run ended that was not told to."""
 
 STILL = 5
 """Steps before penalties and noise are first estimated."""
@@ -170,6 +177,41 @@ def bayesian(
             raise interrupted from None
 
 
+def settled(net: Network, inputs: Any, targets: Any, weights: Any = None) -> Member:
+    """A network at a minimum of E, trained by whatever rule, with its noise and the covariance of its weights.
+
+    Its penalty stands for the prior: λ S of the noise's 1/variance. The noise of an output is what is left of its sum
+    of squares for each pattern that the weights have not used up.
+
+    Parameters
+    ----------
+    net : Network
+        With SSE as its objective.
+    inputs, targets, weights
+        Those it was trained on, as for :func:`bayesian`.
+    """
+    source = engines.source(net, inputs, targets, weights)
+    curvature = Curvature(net, source)
+    errors, _, H = curvature.equations(net.theta.astype(np.float64))
+    diagonal, prior = np.diag_indices(net.n_parameters), net.l2 * source.total * net.penalized
+
+    def root(each: FloatArray) -> FloatArray:
+        """R for these 1/variances of the noise."""
+        A = np.tensordot(each, H, 1)
+        A[diagonal] += np.maximum(each.mean() * prior, LEAST)
+        return root_of_inverse(A)
+
+    R = root(np.ones(len(H)))
+    noise = _noise(curvature.counts, np.array([((R @ one) * R).sum() for one in H]), errors)
+    return Member(net, noise, np.ascontiguousarray(root(1 / noise)))
+
+
+def _noise(counts: FloatArray, used: FloatArray, errors: FloatArray) -> FloatArray:
+    """Variances: twice E over the patterns that are left, and a little, where weights have used up all there are."""
+    left = np.maximum(counts - used, 0.0)
+    return np.maximum((2 * errors + FAINT) / (left + FAINT), LEAST_NOISE)
+
+
 def _require(nets: Sequence[Network], epochs: int, patience: int) -> None:
     """Refuse what cannot be trained so."""
     if not nets:
@@ -188,8 +230,35 @@ def _require(nets: Sequence[Network], epochs: int, patience: int) -> None:
 
 def _fit(net: Network, source: Source, epochs: int, patience: int, relevance: bool, callbacks: Callbacks) -> Posterior:
     """One network, as it was when its evidence was largest."""
-    started = time.perf_counter()
-    state, history = _State(net, source, relevance), History(rule="bayesian", stopped="all epochs run")
+
+    def tried(beta: float) -> tuple[_State, History]:
+        state = _State(net, source, relevance, beta)
+        return state, _attempt(state, source, epochs, patience, callbacks)
+
+    state, history = tried(START_BETA)
+    ended = history.epochs == epochs or history.stopped.startswith(SETTLED)
+    if ended and state.noisy and (1 / state.beta > NOISY).any():
+        other, of_other = tried(CERTAIN)
+        if of_other.stopped == "interrupted":
+            history.stopped = of_other.stopped
+        elif other.log_evidence() > state.log_evidence():
+            state, history = other, of_other
+    diagonal, R = state.known().diagonal, np.ascontiguousarray(root_of_inverse(state.matrix))
+    return Posterior(
+        Member(net.replace(state.theta.copy()), 1 / state.beta if state.noisy else None, R),
+        state.names,
+        state.alpha,
+        state.beta,
+        float((1 - state.penalties * diagonal).sum()),
+        state.log_evidence(),
+        history,
+    )
+
+
+def _attempt(state: _State, source: Source, epochs: int, patience: int, callbacks: Callbacks) -> History:
+    """Bring it to its largest evidence."""
+    started, net = time.perf_counter(), state.curvature.net
+    history = History(rule="bayesian", stopped="all epochs run")
 
     def view(epoch: int) -> Run:
         return Run(epoch, history, net.replace(state.theta), None, time.perf_counter() - started)
@@ -206,11 +275,8 @@ def _fit(net: Network, source: Source, epochs: int, patience: int, relevance: bo
     else:
         theta, state.alpha, state.beta = state.kept
         state.move(theta)
-    R = root_of_inverse(state.A)
     history.E, history.seconds = state.mean_error, time.perf_counter() - started
-    member = Member(net.replace(state.theta.copy()), 1 / state.beta if state.noisy else None, np.ascontiguousarray(R))
-    gamma = float((1 - state.penalties * (R**2).sum(axis=0)).sum())
-    return Posterior(member, state.names, state.alpha, state.beta, gamma, state.log_evidence(R), history)
+    return history
 
 
 def _climb(
@@ -223,13 +289,13 @@ def _climb(
             raise _NotFinite
         engines.go_on()
         if epoch >= min(STILL, epochs):
-            R = root_of_inverse(state.A)
-            evidence = state.log_evidence(R)
+            known = state.known()
+            evidence = state.log_evidence(known)
             if evidence > best or epoch == STILL:
                 best, history.best_epoch, state.kept = evidence, epoch, (state.theta, state.alpha, state.beta)
             if epoch - history.best_epoch >= patience:
-                return f"no larger evidence for {patience} epochs"
-            state.estimate(R)
+                return f"{SETTLED} for {patience} epochs"
+            state.estimate(known)
         if epoch == epochs:
             break
         if stop := callbacks.before_epoch(view(epoch + 1)):
@@ -246,16 +312,27 @@ class _NotFinite(ArithmeticError):
     """E or a derivative is not."""
 
 
-class _State:
-    """A run as it stands: θ, penalties and noise, and E with its derivatives there."""
+class _Known(NamedTuple):
+    """Of the inverse of A: its diagonal (parameters,); β tr(A⁻¹ H) of every noise level; and log det A."""
 
-    def __init__(self, net: Network, source: Source, relevance: bool) -> None:
+    diagonal: FloatArray
+    used: FloatArray
+    log_det: float
+
+
+class _State:
+    """A run as it stands: θ, penalties and noise, and E with its derivatives there.
+
+    Where rows are few, J is kept, (outputs, patterns, parameters), else H, (levels, parameters, parameters).
+    """
+
+    def __init__(self, net: Network, source: Source, relevance: bool, beta: float = START_BETA) -> None:
         self.curvature = Curvature(net, source)
         self.names, self.group, self.alpha = _groups(net, relevance)
         self.counted = self.group >= 0
         self.sizes = np.bincount(self.group[self.counted], minlength=len(self.names))
         self.counts, self.noisy = self.curvature.counts, net.objective.name == "sse"
-        self.beta = np.full(self.curvature.levels, START_BETA if self.noisy else 1.0)
+        self.beta = np.full(self.curvature.levels, beta if self.noisy else 1.0)
         self.kept: tuple[FloatArray, FloatArray, FloatArray] | None = None
         self.move(net.theta.astype(np.float64))
 
@@ -263,12 +340,14 @@ class _State:
         """Be at this θ."""
         self.theta = theta
         theta.flags.writeable = False  # a callback sees it
-        self.errors, self.g, self.H = self.curvature.equations(theta)
+        self.errors, self.g, self.parts = (
+            self.curvature.by_rows(theta) if self.curvature.few else self.curvature.equations(theta)
+        )
 
     @property
     def finite(self) -> bool:
         """Whether E and its derivatives are."""
-        return bool(np.isfinite(self.errors).all() and np.isfinite(self.H).all())
+        return bool(np.isfinite(self.errors).all() and np.isfinite(self.parts).all())
 
     @property
     def mean_error(self) -> float:
@@ -281,49 +360,75 @@ class _State:
         return np.where(self.counted, self.alpha[self.group], LEAST)
 
     @property
-    def A(self) -> FloatArray:
+    def rows(self) -> ByRows:
+        """The Hessian of F by few rows."""
+        each = np.sqrt(np.broadcast_to(self.beta, len(self.parts)))
+        return ByRows((each[:, None, None] * self.parts).reshape(-1, self.parts.shape[-1]), self.penalties)
+
+    @property
+    def matrix(self) -> FloatArray:
         """The Hessian of F."""
-        A = np.asarray(np.tensordot(self.beta, self.H, 1))
+        if self.curvature.few:
+            J = self.rows.J
+            A = J.T @ J
+        else:
+            A = np.asarray(np.tensordot(self.beta, self.parts, 1))
         A[np.diag_indices_from(A)] += self.penalties
         return A
+
+    def known(self) -> _Known:
+        """What is asked of A⁻¹."""
+        if self.curvature.few:
+            return self._known_by_rows()
+        R = root_of_inverse(self.matrix)
+        diagonal = (R**2).sum(axis=0)
+        used = np.array([len(R) - float(self.penalties @ diagonal)])  # tr A⁻¹ (A - penalties)
+        if len(self.beta) > 1:
+            used = np.array([b * float(((R @ H) * R).sum()) for b, H in zip(self.beta, self.parts, strict=True)])
+        return _Known(diagonal, used, -2 * float(np.log(np.diag(R)).sum()))
+
+    def _known_by_rows(self) -> _Known:
+        rows = self.rows
+        R = root_of_inverse(rows.between())  # K⁻¹ = RᵀR, and A⁻¹ = D⁻¹ - D⁻¹ Jᵀ K⁻¹ J D⁻¹
+        diagonal = 1 / rows.D - ((R @ rows.J) ** 2).sum(axis=0) / rows.D**2
+        used = (1 - (R**2).sum(axis=0)).reshape(len(self.parts), -1).sum(axis=1)  # J A⁻¹ Jᵀ = I - K⁻¹
+        log_det = float(np.log(rows.D).sum() - 2 * np.log(np.diag(R)).sum())
+        return _Known(diagonal, used if len(self.beta) > 1 else used.sum(keepdims=True), log_det)
 
     def F(self, theta: FloatArray, errors: FloatArray) -> float:
         """Σ β E + ½ Σ α w²."""
         return float(self.beta @ errors + 0.5 * self.penalties @ theta**2)
 
-    def log_evidence(self, R: FloatArray) -> float:
+    def log_evidence(self, known: _Known | None = None) -> float:
         """log p(targets | α, β), by Laplace's method."""
+        log_det = (self.known() if known is None else known).log_det
         of_noise = self.counts @ np.log(self.beta / (2 * np.pi)) if self.noisy else 0.0
         of_prior = self.sizes @ np.log(self.alpha) + (~self.counted).sum() * np.log(LEAST)
-        return float(-self.F(self.theta, self.errors) + np.log(np.diag(R)).sum() + 0.5 * (of_noise + of_prior))
+        return float(-self.F(self.theta, self.errors) + 0.5 * (of_noise + of_prior - log_det))
 
     def step(self, damping: Damping) -> bool:
         """Take a step that lowers F; whether there was one."""
-        A, each = self.A, self.penalties
+        A = self.rows if self.curvature.few else Dense(self.matrix)
+        each = self.penalties
 
         def value(δ: FloatArray) -> tuple[float, FloatArray]:
             there = self.theta + δ
             return self.F(there, self.curvature.errors(there)), there
 
-        scale = float(np.trace(A) - each.sum()) / len(A)
+        scale = float((A.J**2).sum() if isinstance(A, ByRows) else np.trace(A.A) - each.sum()) / len(each)
         found = damping.step(self.F(self.theta, self.errors), self.beta @ self.g + each * self.theta, A, scale, value)
         if found is not None:
             self.move(found[1])
         return found is not None
 
-    def estimate(self, R: FloatArray) -> None:
+    def estimate(self, known: _Known) -> None:
         """α and β anew: γ of a group over its Σ w², and what is left of S over Σ (t - y)²."""
         of_groups = self.group[self.counted]
-        diagonal = (R**2).sum(axis=0)  # of A⁻¹
-        traces = np.bincount(of_groups, diagonal[self.counted], len(self.alpha))
+        traces = np.bincount(of_groups, known.diagonal[self.counted], len(self.alpha))
         squares = np.bincount(of_groups, self.theta[self.counted] ** 2, len(self.alpha))
         decided = np.maximum(self.sizes - self.alpha * traces, 0.0)
         if self.noisy:
-            used = [len(R) - float(self.penalties @ diagonal)]  # tr A⁻¹ (A - penalties)
-            if len(self.beta) > 1:
-                used = [b * float(((R @ H) * R).sum()) for b, H in zip(self.beta, self.H, strict=True)]
-            left = np.maximum(self.counts - used, 0.0)
-            noise = np.maximum((2 * self.errors + FAINT) / (left + FAINT), LEAST_NOISE)
+            noise = _noise(self.counts, known.used, self.errors)
             self.beta = np.clip(1 / noise, self.beta / CHANGE, self.beta * CHANGE)
         alpha = np.clip((decided + WEAK) / (squares + WEAK), LEAST, MOST)
         self.alpha = np.clip(alpha, self.alpha / CHANGE, self.alpha * CHANGE)
