@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import time
 import warnings
 from collections.abc import Mapping
@@ -48,6 +49,7 @@ REGRESSION: dict[str, dict[str, Way]] = {
     "STILL 5": {str(n): {"second_order.STILL": n} for n in (2, 10)},
     "WEAK 0.02": {str(n): {"second_order.WEAK": n} for n in (1e-6, 1.0)},
     "FAINT 0.001": {str(n): {"second_order.FAINT": n} for n in (1e-6, 0.1)},
+    "NOISY 0.6": {str(n): {"second_order.NOISY": n} for n in (0.3, math.inf)},
     "START_BETA 10": {str(n): {"second_order.START_BETA": n} for n in (1.0, 100.0)},
     "alpha 1, by L-BFGS": {f"lbfgs, {alpha:g}": {"solver": "lbfgs", "alpha": alpha} for alpha in (0.01, 0.1, 1, 10)},
     "alpha 1, by Levenberg-Marquardt": {

@@ -105,6 +105,7 @@ def test_a_regression_is_trained_so_unless_it_is_told_otherwise():
     """
     table = table_of(60)
     assert Model.fit(table, "flow").count == 10
+    assert Model.fit(table, "flow", ensemble=2).count == 2
     assert Model.fit(table, "flow", hidden=[3], activation="logistic").count == 10
     for other in ({"l2": 0.01}, {"rule": "adam", "epochs": 3}, {"epochs": 3}, {"patience": 5}, {"search": 0.1}):
         chosen = Model.fit(table, "flow", hidden=[3], **other)
@@ -140,7 +141,7 @@ def test_a_seed_gives_the_same_model(new):
         ({"solver": "auto", "rule": "adam"}, r"rule must be left out with a solver; got both\."),
         ({"solver": "auto", "search": 5}, r"search must be left out with a solver"),
         ({"solver": "bayesian", "l2": 0.1}, r"l2 must be left out for solver 'bayesian'"),
-        ({"ensemble": 3}, r"ensemble must come with a solver; got 3 alone\."),
+        ({"ensemble": 3, "l2": 0.1}, r"ensemble must come with a solver where more is given; got 3 without one\."),
         ({"solver": "bayesian", "ensemble": 0}, r"ensemble must be a whole number from 1 up; got 0\."),
         ({"solver": "bayesian", "stream": True}, r"solver must be left out where a table is streamed"),
     ],
@@ -161,7 +162,7 @@ def test_without_bars_none_are_made_up(new):
             with pytest.raises(ValueError, match=r"model must have error bars to give intervals; got one without\."):
                 ask(new)
     for percent in (0, 100, -3, "90", float("nan")):
-        with pytest.raises(ValueError, match=r"interval must be a percentage between 0 and 100; got"):
+        with pytest.raises(ValueError, match=r"interval must be a percentage from 1 to below 100; got"):
             Model.fit(table_of(60), "flow", **SMALL).interval(new, percent)
 
 
@@ -246,7 +247,7 @@ def test_predict_writes_intervals(here: Path, model, capsys):
     expected = np.column_stack([model.predict("new.csv"), model.std("new.csv"), ends])
     assert said.to_numpy() == pytest.approx(expected, rel=1e-12)
     code, _, err = run(capsys, "predict", "m.safetensors", "new.csv", "--interval", "120")
-    assert (code, "interval must be a percentage between 0 and 100; got 120" in err) == (2, True)
+    assert (code, "interval must be a percentage from 1 to below 100; got 120" in err) == (2, True)
 
 
 def test_train_says_what_was_chosen_and_why(here: Path, capsys):

@@ -438,7 +438,8 @@ class _Data:
             encoding.inputs,
         )
         try:
-            solver = given.solver or (usual_solver(problem, given) if run.get("search") is None else None)
+            usual = "auto" if given.ensemble is not None else usual_solver(problem, given)
+            solver = given.solver or (usual if run.get("search") is None else None)
             if solver is not None:
                 training = {name: value for name, value in run.items() if name != "search"}
                 choice = by_solver(problem, replace(given, solver=solver), **training)
@@ -509,9 +510,11 @@ def _require_solver(given: Given, search: float | None) -> None:
     """Refuse what does not go with a solver, or needs one."""
     if given.solver is not None and search is not None:
         raise ValueError("search must be left out with a solver, which tries no other ways; got both. Choose one.")
-    if given.solver is None and given.ensemble is not None:
+    alone = replace(given, hidden=None, activation=None, ensemble=None) == Given() and search is None
+    if given.solver is None and given.ensemble is not None and not alone:
         raise ValueError(
-            f"ensemble must come with a solver; got {given.ensemble!r:.200} alone. Pass solver='auto' (--solver auto)."
+            f"ensemble must come with a solver where more is given; got {given.ensemble!r:.200} without one. Pass "
+            "solver='auto' (--solver auto)."
         )
 
 

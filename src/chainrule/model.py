@@ -316,7 +316,7 @@ class Model:
         table : path, data frame or array
             As for :meth:`predict`.
         percent : float
-            Above 0 and below 100; as much is left out on either side.
+            From 1 to below 100; as much is left out on either side.
 
         Raises
         ------
@@ -339,8 +339,8 @@ class Model:
                 "model must have error bars to give intervals; got one without. Train a regression with a solver that "
                 "has them: solver='auto' (--solver auto)."
             )
-        if not isinstance(percent, int | float | np.number) or not 0 < percent < 100:
-            raise ValueError(f"interval must be a percentage between 0 and 100; got {percent!r:.200}. Pass 90.")
+        if not isinstance(percent, int | float | np.number) or not 1 <= percent < 100:
+            raise ValueError(f"interval must be a percentage from 1 to below 100; got {percent!r:.200}. Pass 90.")
 
     def certified(self, y_0: Any, truth: FloatArray) -> Certificate:
         """The certificate of the network's gradient on encoded inputs and targets in their own terms."""

@@ -96,7 +96,7 @@ def _key(parameter: click.Parameter) -> str:
     "--ensemble",
     type=click.IntRange(1),
     metavar="N",
-    help="Networks that a solver trains; by default 10 for bayesian.",
+    help="Networks that predict together; by default 10 for bayesian.",
 )
 @click.option("--rule", help="Update rule, such as lbfgs or adam. By default one that fits the number of rows.")
 @click.option("--learning-rate", type=float, help="By default one that fits the rule.")
