@@ -26,7 +26,7 @@ HALVINGS = 50
 """Of the interval between the quantiles of the members, in which that of the mixture lies: to 1e-15 of it."""
 
 UNSURE = 1e-12
-"""Of a target where the objective says that it has next to none, in units of the noise."""
+"""The least variance of a target by its objective, in units of the noise."""
 
 
 def variance(net: Network, x: FloatArray, y: FloatArray) -> FloatArray:
