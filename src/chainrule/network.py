@@ -250,7 +250,7 @@ class Network:
     @property
     def n_parameters(self) -> int:
         """Length of θ."""
-        return sum(prod(block.shape) for block in self.blocks)
+        return int(self.blocks[-1].part.stop)
 
     @property
     def dtype(self) -> np.dtype[Any]:

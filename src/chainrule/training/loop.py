@@ -276,6 +276,8 @@ class _Run:
 
     def begin(self, learning_rate: float | None) -> bool:
         """Tell the callbacks that an epoch begins; whether to stop before it."""
+        if not self.callbacks.before:
+            return False
         stop = self.callbacks.before_epoch(self.view(self.history.epochs + 1, learning_rate))
         self.history.stopped = stop or self.history.stopped
         return bool(stop)
@@ -299,7 +301,9 @@ class _Run:
         if self.held_out is None or held_out < self.history.best_validation:
             self.best, self.history.best_epoch, self.history.best_validation = net, self.history.epochs, held_out
         report(running, self.history.validation[-1] if self.held_out is not None else None)
-        stop = self.callbacks.after_epoch(self.view(self.history.epochs, learning_rate))
+        stop = ""
+        if self.callbacks.after:
+            stop = self.callbacks.after_epoch(self.view(self.history.epochs, learning_rate))
         if self.patience is not None and self.history.epochs - self.history.best_epoch >= self.patience:
             stop = f"no smaller validation E for {self.patience} epochs"
         self.history.stopped = stop or self.history.stopped

@@ -15,6 +15,7 @@ What it gains, in float32 with vectors of 64 bytes, where multiply-adds alone re
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from llvmlite import ir
@@ -24,6 +25,8 @@ from numba.extending import intrinsic
 from chainrule.engines.cpu.layout import ROWS
 from chainrule.engines.cpu.machine import has_fma, vector_bytes
 from chainrule.engines.cpu.vector import INT32, INT64, POINTER, Emitter, Vector
+
+WIDTH = vector_bytes()
 
 QUARTER = 16
 """Bytes within which registers of any length are shuffled fastest."""
@@ -38,7 +41,7 @@ DTYPES = {"float32": 4, "float64": 8}
 
 def _emitter(builder: Any, like: Any) -> Emitter:
     name = str(like)
-    return Emitter(builder, name, vector_bytes() // DTYPES[name], has_fma())
+    return Emitter(builder, name, WIDTH // DTYPES[name], has_fma())
 
 
 def _tile(rows: int, vectors: int, mode: int) -> Any:
@@ -71,13 +74,12 @@ def _tile(rows: int, vectors: int, mode: int) -> Any:
         def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             _, a, of_a, b, of_b, apart, c, of_c, fp, k, soon, of_soon, add = arguments
             e = _emitter(builder, signature.args[0])
-            width = vector_bytes()
             places = [builder.add(c, builder.mul(of_c, INT64(r))) for r in range(rows)]
             start = [e.constant(0.0).value] * (rows * vectors)
             if mode == FAR_GRADIENT:  # what the sums are added to is on its way meanwhile
                 for place in places:
                     for n in range(vectors):
-                        e.prefetch(place, n * width)
+                        e.prefetch(place, n * WIDTH)
             before = builder.block
             loop, done = (builder.append_basic_block(name) for name in ("k", "done"))
             builder.branch(loop)
@@ -91,7 +93,7 @@ def _tile(rows: int, vectors: int, mode: int) -> Any:
             panels = [at_b]
             for _ in range(2, vectors, 2):
                 panels.append(builder.add(panels[-1], apart))
-            of_row = [e.load(panels[n // 2], n % 2 * width) for n in range(vectors)]
+            of_row = [e.load(panels[n // 2], n % 2 * WIDTH) for n in range(vectors)]
             new = []
             for r in range(rows):
                 if mode >= GRADIENT:
@@ -113,11 +115,11 @@ def _tile(rows: int, vectors: int, mode: int) -> Any:
                 for n in range(vectors):
                     value = Vector(e, new[r * vectors + n])
                     if mode == BACKWARD:
-                        value = value * e.load(builder.add(fp, builder.mul(of_c, INT64(r))), n * width)
+                        value = value * e.load(builder.add(fp, builder.mul(of_c, INT64(r))), n * WIDTH)
                     elif mode >= GRADIENT:  # the sum first: patterns of a large batch, one by one, would be lost in w
-                        before = e.load(places[r], n * width)
+                        before = e.load(places[r], n * WIDTH)
                         value = e.where(adding, before, 0.0) + value
-                    e.store(value, places[r], n * width)
+                    e.store(value, places[r], n * WIDTH)
             return context.get_dummy_value()
 
         return types.void(like, *[types.int64] * 12), code
@@ -175,7 +177,6 @@ def _product(mode: int) -> Any:
     too: of_w bytes apart, and deep is 1.
     """
     down_2, down_1, one_8 = _down(mode, 2), _down(mode, 1), _tile(1, 8, mode)
-    width = vector_bytes()
 
     @njit
     def product(like, a, of_a, b, c, fp, of_row, deep, of_w, first, rows, vectors, k, size, add):  # type: ignore[no-untyped-def]
@@ -183,15 +184,15 @@ def _product(mode: int) -> Any:
         start = 0
         if mode == FORWARD and rows - first == 1:  # eight sums at once, or each would wait for its last multiply-add
             while vectors - start >= 8:
-                x = start * width
-                one_8(like, a, of_a, b + x * deep, 2 * width, 2 * width * deep, c + x, of_row, fp, k, 0, 0, 0)
+                x = start * WIDTH
+                one_8(like, a, of_a, b + x * deep, 2 * WIDTH, 2 * WIDTH * deep, c + x, of_row, fp, k, 0, 0, 0)
                 start += 8
         for n in range(start, vectors, 2):
-            x, of_panel = n * width, 2 * width
+            x, of_panel = n * WIDTH, 2 * WIDTH
             if of_w:
                 of_panel = of_w
             elif n + 1 == vectors:
-                of_panel = width
+                of_panel = WIDTH
             if mode == GRADIENT:
                 at_b, of_b, at_c, of_c = b + x, of_row, c + x * deep, of_panel
             else:
@@ -213,7 +214,6 @@ def _packed_gradient() -> Any:
     Rows of wide layers lie pages apart: of y a tile needs a few numbers in each, again for each panel.
     """
     down_2, down_1, tall = _down(FAR_GRADIENT, 2), _down(FAR_GRADIENT, 1), ROWS[0]
-    width = vector_bytes()
 
     @njit
     def product(like, a, of_a, b, c, of_row, deep, first, rows, vectors, k, size, add, pack_a, pack_b):  # type: ignore[no-untyped-def]
@@ -222,14 +222,14 @@ def _packed_gradient() -> Any:
         at_a = pack_a - first * k * size  # as if the rows before the first were there
         for r in range(first, whole, tall):
             for p in range(k):  # whole vectors: what is too much is written over by the next
-                for place in range(0, group, width):
+                for place in range(0, group, WIDTH):
                     move(like, at_a + (r * k + p * tall) * size + place, a + p * of_a + r * size + place)
         for n in range(0, vectors, 2):
-            of_panel = min(2, vectors - n) * width
+            of_panel = min(2, vectors - n) * WIDTH
             for p in range(k):
-                for place in range(0, of_panel, width):
-                    move(like, pack_b + p * of_panel + place, b + n * width + p * of_row + place)
-            at_c, of_c = c + n * width * deep, of_panel
+                for place in range(0, of_panel, WIDTH):
+                    move(like, pack_b + p * of_panel + place, b + n * WIDTH + p * of_row + place)
+            at_c, of_c = c + n * WIDTH * deep, of_panel
             if n + 1 < vectors:
                 down_2(like, at_a, k * size, group, pack_b, of_panel, at_c, of_c, 0, first, whole, k, add)
                 down_2(like, a, size, of_a, pack_b, of_panel, at_c, of_c, 0, whole, rows, k, add)
@@ -266,23 +266,28 @@ def _dots(rows: int, nodes: int) -> Any:
                 of_pattern = e.load(builder.add(y, builder.add(at, builder.mul(of_y, INT64(p)))))
                 for j in range(nodes):
                     new.append(e.multiply_add(of_pattern, of_node[j], Vector(e, sums[p * nodes + j])))
-            following = builder.add(at, INT64(vector_bytes()))
+            following = builder.add(at, INT64(WIDTH))
             for phi, value in zip([at, *sums], [following, *(one.value for one in new)], strict=True):
                 phi.add_incoming(value, loop)
             builder.cbranch(builder.icmp_signed("<", following, of_w), loop, done)
             builder.position_at_end(done)
             for p in range(rows):
-                values, half = new[p * nodes : (p + 1) * nodes], 1
-                while len(values) > 1:  # lane n has what belongs to node n, once more each `half` lanes
-                    pairs = zip(values[::2], values[1::2], strict=True)
-                    values, half = [_folded(e, *pair, half) for pair in pairs], half * 2
-                total = e.reduced(values[0], lambda one, other: one + other, half)
+                total = _added_up(e, new[p * nodes : (p + 1) * nodes])
                 e.store(e.where(e.first(INT64(nodes)), total, 0.0), builder.add(x, builder.mul(of_x, INT64(p))))
             return context.get_dummy_value()
 
         return types.void(like, *[types.int64] * 6), code
 
     return tile
+
+
+def _added_up(e: Emitter, values: Sequence[Vector]) -> Vector:
+    """The lanes of each value added up: lane n has what belongs to value n, once more each so many lanes."""
+    half = 1
+    while len(values) > 1:
+        pairs = zip(values[::2], values[1::2], strict=True)
+        values, half = [_folded(e, *pair, half) for pair in pairs], half * 2
+    return e.reduced(values[0], lambda one, other: one + other, half)
 
 
 def _folded(e: Emitter, one: Vector, other: Vector, half: int) -> Vector:
@@ -360,6 +365,61 @@ def transpose_block(typing: Any, like: Any, a: Any, of_a: Any, rows: Any, c: Any
         return context.get_dummy_value()
 
     return types.void(like, *[types.int64] * 5), code
+
+
+@intrinsic
+def _one_backward(
+    typing: Any, like: Any, above: Any, w: Any, deep: Any, vectors: Any, c: Any, fp: Any, first: Any, nodes: Any
+) -> Any:
+    """e of one pattern and a vector of nodes, from the first of so many: e above times rows of w, added up, times f′.
+
+    w is as it lies, in panels of so many rows.
+    """
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        _, above, w, deep, vectors, c, fp, first, nodes = arguments
+        e = _emitter(builder, signature.args[0])
+        state = [above, w, *[e.constant(0.0).value] * e.lanes]
+        for wide, panels in ((2, builder.ashr(vectors, INT64(1))), (1, builder.and_(vectors, INT64(1)))):
+            of_row = INT64(wide * WIDTH)
+            before = builder.block
+            loop, done = (builder.append_basic_block(name) for name in ("panel", "done"))
+            builder.cbranch(builder.icmp_signed(">", panels, INT64(0)), loop, done)
+            builder.position_at_end(loop)
+            left, *now = (builder.phi(value.type) for value in (panels, *state))
+            at_e, at_w, *sums = now
+            place = builder.add(at_w, builder.mul(first, of_row))
+            for n in range(wide):
+                one = e.load(at_e, n * WIDTH)
+                of_rows = [e.load(place, (r * wide + n) * WIDTH) for r in range(e.lanes)]
+                sums = [e.multiply_add(one, two, Vector(e, by)).value for two, by in zip(of_rows, sums, strict=True)]
+            following = [builder.add(at_e, of_row), builder.add(at_w, builder.mul(deep, of_row)), *sums]
+            fewer = builder.sub(left, INT64(1))
+            for phi, start, value in zip([left, *now], [panels, *state], [fewer, *following], strict=True):
+                phi.add_incoming(start, before)
+                phi.add_incoming(value, loop)
+            builder.cbranch(builder.icmp_signed(">", fewer, INT64(0)), loop, done)
+            builder.position_at_end(done)
+            after = [builder.phi(value.type) for value in state]
+            for phi, start, value in zip(after, state, following, strict=True):
+                phi.add_incoming(start, before)
+                phi.add_incoming(value, loop)
+            state = after
+        total = _added_up(e, [Vector(e, one) for one in state[2:]])
+        inside = e.first(builder.sub(nodes, first))
+        e.store(e.where(inside, total * e.load(fp), 0.0), c)
+        return context.get_dummy_value()
+
+    return types.void(like, *[types.int64] * 8), code
+
+
+@njit
+def backward_few(like, above, of_above, w, deep, vectors, e, fp, stride, rows, nodes, size):  # type: ignore[no-untyped-def]
+    """e of a few patterns, by w as it lies."""
+    for p in range(rows):
+        for first in range(0, nodes, WIDTH // size):
+            n = p * stride + first * size
+            _one_backward(like, above + p * of_above, w, deep, vectors, e + n, fp + n, first, nodes)
 
 
 def _call(arguments: int, doubles: int = 0, result: bool = False) -> Any:
