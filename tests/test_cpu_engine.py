@@ -449,6 +449,46 @@ def test_other_types_in_a_window():
     assert np.allclose(found.theta, page.theta, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("name", ["gradient_descent", "adam"])
+def test_window_that_comes_again(name):
+    """The loop is prepared once for a window; what changes from epoch to epoch, its memory included, is seen."""
+    net, inputs, t = toy(60)
+    window = source(net, inputs.copy(), t, None, 20)
+    orders = [np.random.default_rng(n).permutation(60) for n in range(4)]
+    used, anew, page = (engine.prepare(net, window, RULES[name]) for engine in (cpu, cpu, reference))
+    for n, order in enumerate(orders):
+        window.inputs[:] = inputs + n
+        rates = np.full(3, 0.01 / (n + 1))
+        running = [engine.epoch(one, window, order, rates) for engine, one in ((cpu, used), (reference, page))]
+        assert running[0] == cpu.epoch(anew, replace(window), order, rates)
+        assert running[0] == pytest.approx(running[1], rel=1e-12)
+    assert used.run.given is window
+    assert np.array_equal(cpu.network(used).theta, cpu.network(anew).theta)
+    assert np.allclose(cpu.network(used).theta, reference.network(page).theta, rtol=0, atol=1e-12)
+
+
+def test_copied_window_is_not_kept():
+    """Of a window in another type or layout the loop reads a copy, which is made anew: the window may have changed."""
+    net, inputs, t = toy(60)
+    window = source(net, inputs, t, None, 60)
+    state = cpu.prepare(net, window, RULES["gradient_descent"])
+    turned = replace(window, inputs=np.asfortranarray(window.inputs))
+    E = cpu.epoch(state, turned, np.arange(60), np.zeros(1))
+    turned.inputs[:] *= 2
+    assert cpu.epoch(state, turned, np.arange(60), np.zeros(1)) != E
+
+
+def test_numbers_of_the_updates(monkeypatch):
+    """What Adam makes of the number of an update is worked out for many at once; the updates are the same."""
+    net, inputs, t = toy(50)
+    how = {"rule": "adam", "learning_rate": 0.01, "batch_size": 1, "epochs": 3, "engine": "cpu"}
+    found, _ = train(net, inputs, t, **how, progress=False, warn=False)
+    for ahead in (1, 60, 70):
+        monkeypatch.setattr(cpu, "AHEAD", ahead)
+        other, _ = train(net, inputs, t, **how, progress=False, warn=False)
+        assert np.array_equal(found.theta, other.theta)
+
+
 def test_sparse():
     """Sparse inputs are another engine's: under "cpu" they are refused in one sentence; sparse validation is not."""
     from scipy.sparse import csr_array

@@ -289,7 +289,9 @@ class Network:
 
     def _with(self, theta: Any) -> Network:
         net = object.__new__(Network)
-        net.__setstate__(self.__getstate__() | {"_theta": theta})
+        net.__dict__.update(self.__dict__, _theta=theta)
+        net.__dict__.pop("_kept", None)  # the views of the θ before
+        _register_with_jax()
         return net
 
     def copy(self) -> Network:

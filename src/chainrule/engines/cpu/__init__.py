@@ -179,13 +179,13 @@ class _Run:
         net, memory = state.net, state.memory
         self.state, self.given, self.loop = state, window, loaded("epoch", net.dtype)
         self.arrays = _window(net, window.inputs, window.targets, window.weights)
-        given = (window.inputs, window.targets, window.weights)
-        self.lasts = all(mine is one or np.may_share_memory(mine, one) for mine, one in zip(self.arrays, given))
+        given = zip(self.arrays, (window.inputs, window.targets, window.weights), strict=True)
+        self.lasts = all(isinstance(one, np.ndarray) and np.may_share_memory(mine, one) for mine, one in given)
         self.all = np.arange(len(self.arrays[0]), dtype=np.int64)
         self.numbers, self.numbered = np.zeros((0, 0)), 0
         self.window = np.zeros((1, 12), np.int64)
         self.window[0, :3] = [array.ctypes.data for array in self.arrays]
-        self.window[0, 4:10] = memory.rooms
+        self.window[0, 4:11] = memory.rooms
         self.job, self.reals = np.zeros((2, 12), np.int64), np.zeros(8)
         self.job[0, :4] = memory.table.ctypes.data, net.depth, self.window.ctypes.data, state.output.address
         self.job[0, 6] = window.batch_size
@@ -261,7 +261,7 @@ class _Whole:
         self.reals = np.zeros(8)
         self.reals[0] = total
         self.window[0, :3] = [one.ctypes.data for one in self.arrays]
-        self.window[0, 4:10] = memory.rooms
+        self.window[0, 4:11] = memory.rooms
         self.job[0, :4] = memory.table.ctypes.data, net.depth, self.window.ctypes.data, state.output.address
         self.job[0, 6], self.job[1, 9] = self.rows, block_of(net)
 

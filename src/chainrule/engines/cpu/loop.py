@@ -133,10 +133,25 @@ def forward(like: float, size: int, layers: int, L: int, first: int, rows: int) 
 
 
 @compiled
-def error_terms(like: float, size: int, layers: int, L: int, first: int, rows: int, few: bool) -> None:
+def turn_some(like: float, size: int, layers: int, i: int, first: int, last: int, to: int) -> None:
+    """w of layer i for one or two vectors of nodes of layer i-1 as (nodes of i, those nodes), turned in registers."""
+    lanes, vectors, nodes = WIDTH // size, field(layers, i, VECTORS), field(layers, i - 1, NODES)
+    of_to = (last - first) * WIDTH
+    for j in range(vectors):
+        of_source = min(2, vectors - j + j % 2) * WIDTH
+        source = field(layers, i, W) + (j - j % 2) * WIDTH * field(layers, i, INPUTS) + j % 2 * WIDTH
+        for k in range(first, last):
+            here = to + j * lanes * of_to + (k - first) * WIDTH
+            transpose_block(like, source + k * lanes * of_source, of_source, nodes - k * lanes, here, of_to)
+
+
+@compiled
+def error_terms(
+    like: float, size: int, layers: int, L: int, window: int, first: int, rows: int, few: bool, me: int
+) -> None:
     """Error terms of the hidden layers (step 21); those of the output layer (step 20) stand where x[L] was.
 
-    e[i][p, k] = sum_j e[i+1][p, j] * w[i+1][j, k] * f_prime[i](x[i][p, k]),    w as `turn` wrote it, if not few
+    e[i][p, k] = sum_j e[i+1][p, j] * w[i+1][j, k] * f_prime[i](x[i][p, k]),    w turned over, unless they are few
     """
     for i in range(L - 1, 0, -1):
         stride, above = field(layers, i, STRIDE), field(layers, i + 1, STRIDE)
@@ -146,6 +161,13 @@ def error_terms(like: float, size: int, layers: int, L: int, first: int, rows: i
         if few and not narrow(layers, i + 1):
             k, below = field(layers, i + 1, INPUTS), field(layers, i, NODES)
             backward_few(like, e_above, above, w, k, wide, e, slope, stride, rows, below, size)
+        elif field(window, 0, 10) and not narrow(layers, i + 1):
+            back += me * field(window, 0, 10)
+            for n in range(0, vectors, 2):
+                two = min(2, vectors - n)
+                turn_some(like, size, layers, i + 1, n, n + two, back)
+                given = (slope + n * WIDTH, stride, 0, 0, 0, rows, two, nodes, size, True)
+                backward_product(like, e_above, above, back, e + n * WIDTH, *given)
         else:
             deep, of_w = wide * (WIDTH // size), 0
             if narrow(layers, i + 1):
@@ -156,19 +178,12 @@ def error_terms(like: float, size: int, layers: int, L: int, first: int, rows: i
 
 @compiled
 def turn(like: float, size: int, layers: int, L: int, me: int, threads: int) -> None:
-    """w as (nodes of i, nodes of i-1), for the way back; turned in registers, anew for each batch, as w has changed."""
-    lanes = WIDTH // size
+    """All of w as (nodes of i, nodes of i-1), for the way back; anew for each batch, as w has changed."""
     for i in range(2, L + 1):
-        nodes, w, back = field(layers, i - 1, NODES), field(layers, i, W), field(layers, i, BACK)
-        vectors, below = 0 if narrow(layers, i) else field(layers, i, VECTORS), field(layers, i - 1, VECTORS)
-        for panel in range(2 * me, vectors, 2 * threads):
-            of_source = min(2, vectors - panel) * WIDTH
-            for k in range(below):
-                of_to = WIDTH if k % 2 == 0 and k + 1 == below else 2 * WIDTH
-                for j in range(panel, min(vectors, panel + 2)):
-                    source = w + panel * WIDTH * field(layers, i, INPUTS) + j % 2 * WIDTH + k * lanes * of_source
-                    to = back + ((k - k % 2) * vectors * lanes + k % 2) * WIDTH + j * lanes * of_to
-                    transpose_block(like, source, of_source, nodes - k * lanes, to, of_to)
+        below = 0 if narrow(layers, i) else field(layers, i - 1, VECTORS)
+        for k in range(2 * me, below, 2 * threads):
+            to = field(layers, i, BACK) + k * field(layers, i, VECTORS) * (WIDTH // size) * WIDTH
+            turn_some(like, size, layers, i, k, min(below, k + 2), to)
 
 
 @compiled
@@ -264,7 +279,7 @@ def batch(
             E = call_output(output, (x, t_unit, share, stride, few, vectors, nodes, scale))
             put_double(errors + 8 * (unit // UNIT), E)
         if back:
-            error_terms(like, size, layers, L, first, n, rows <= FEW)
+            error_terms(like, size, layers, L, window, first, n, rows <= FEW, me)
 
 
 @compiled
@@ -365,7 +380,7 @@ def epoch(like: float, size: int, job: int, reals: int, me: int) -> int:
         rows = min(batch_size, patterns - start)
         η = get(like, rates + b * size)
         scale, divisor = -1.0 if step else float(η), total * rows / all_patterns
-        if rows > FEW:
+        if rows > FEW and not field(window, 0, 10):
             turn(like, size, layers, L, me, threads)
         meet(barrier, threads)
         batch(like, size, layers, L, window, start, rows, block, divisor, output, scale, True, me, threads)
@@ -426,7 +441,7 @@ def whole(like: float, size: int, job: int, reals: int, me: int) -> int:
     total = get_double(reals)
     if not meet(barrier, threads):
         return first
-    if with_gradient:
+    if with_gradient and not field(window, 0, 10):
         turn(like, size, layers, L, me, threads)
     meet(barrier, threads)
     E = get_double(reals + 32)
