@@ -467,6 +467,18 @@ def test_window_that_comes_again(name):
     assert np.allclose(cpu.network(used).theta, reference.network(page).theta, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("batch_size", [1, 5])
+def test_what_lies_beside_the_nodes_counts_for_nothing(batch_size):
+    """Biases times error terms that overflow where a vector of nodes is not full, with w turned over or not."""
+    net = Network([2, 6, 5], ["identity", "identity"], dtype="float32")
+    net.b[2][:] = 1e21
+    inputs, t = np.random.default_rng(0).normal(size=(5, 2)), np.full((5, 5), 1e21 - 1e18)
+    how = {"rule": "momentum", "learning_rate": 1e-20, "batch_size": batch_size, "epochs": 2}
+    (found, history), (page, expected) = both(net, inputs, t, **how)
+    assert np.allclose(found.theta, page.theta, rtol=1e-5)
+    assert history.E == pytest.approx(expected.E, rel=1e-5)
+
+
 def test_copied_window_is_not_kept():
     """Of a window in another type or layout the loop reads a copy, which is made anew: the window may have changed."""
     net, inputs, t = toy(60)
