@@ -6,9 +6,11 @@ branch of theirs is taken, the sizes are drawn on both sides of each vector, til
 """
 
 import contextlib
+import gc
 import signal
 import sys
 import warnings
+import weakref
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -467,16 +469,17 @@ def test_window_that_comes_again(name):
     assert np.allclose(cpu.network(used).theta, reference.network(page).theta, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("outputs", [1, 3, 5])
 @pytest.mark.parametrize("batch_size", [1, 5])
-def test_what_lies_beside_the_nodes_counts_for_nothing(batch_size):
+def test_what_lies_beside_the_nodes_counts_for_nothing(batch_size, outputs):
     """Biases times error terms that overflow where a vector of nodes is not full, with w turned over or not."""
-    net = Network([2, 6, 5], ["identity", "identity"], dtype="float32")
+    net = Network([2, 6, outputs], ["identity", "identity"], dtype="float32")
     net.b[2][:] = 1e21
-    inputs, t = np.random.default_rng(0).normal(size=(5, 2)), np.full((5, 5), 1e21 - 1e18)
+    inputs, t = np.random.default_rng(0).normal(size=(5, 2)), np.full((5, outputs), 1e21 - 1e18)
     how = {"rule": "momentum", "learning_rate": 1e-20, "batch_size": batch_size, "epochs": 2}
     (found, history), (page, expected) = both(net, inputs, t, **how)
     assert np.allclose(found.theta, page.theta, rtol=1e-5)
-    assert history.E == pytest.approx(expected.E, rel=1e-5)
+    assert pytest.approx(expected.E, rel=1e-5) == history.E
 
 
 def test_copied_window_is_not_kept():
@@ -490,12 +493,44 @@ def test_copied_window_is_not_kept():
     assert cpu.epoch(state, turned, np.arange(60), np.zeros(1)) != E
 
 
+def test_numbers_of_updates_before(monkeypatch):
+    """A state that is taken back to an earlier update takes the numbers of that update."""
+    net, inputs, t = toy(50)
+    window, order, rates = source(net, inputs, t, None, 1), np.arange(50), np.full(50, 0.01)
+    used, anew = (cpu.prepare(net, window, RULES["adam"]) for _ in range(2))
+    monkeypatch.setattr(cpu, "AHEAD", 100)
+    start = engines.memory(used)
+    for _ in range(3):
+        cpu.epoch(used, window, order, rates)
+    engines.recall(used, start)
+    cpu.place(used, net.theta)
+    assert cpu.epoch(used, window, order, rates) == cpu.epoch(anew, window, order, rates)
+    assert np.array_equal(cpu.network(used).theta, cpu.network(anew).theta)
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_memory_is_given_back(streams):
+    """A state, its memory and its window are gone with the last reference, not when Python next looks for cycles."""
+    net, inputs, t = toy(60)
+    window = source(net, inputs, t, None, 20)
+    state = cpu.prepare(net, replace(window) if streams else window, RULES["adam"])
+    gc.disable()
+    try:
+        cpu.epoch(state, window, np.arange(60), np.full(3, 0.1))
+        cpu.error(state, window)
+        gone = weakref.ref(state.memory), weakref.ref(window)
+        del state, window
+        assert [one() for one in gone] == [None, None]
+    finally:
+        gc.enable()
+
+
 def test_numbers_of_the_updates(monkeypatch):
     """What Adam makes of the number of an update is worked out for many at once; the updates are the same."""
     net, inputs, t = toy(50)
     how = {"rule": "adam", "learning_rate": 0.01, "batch_size": 1, "epochs": 3, "engine": "cpu"}
     found, _ = train(net, inputs, t, **how, progress=False, warn=False)
-    for ahead in (1, 60, 70):
+    for ahead in (1, 99, 100, 149):  # of 50 updates an epoch
         monkeypatch.setattr(cpu, "AHEAD", ahead)
         other, _ = train(net, inputs, t, **how, progress=False, warn=False)
         assert np.array_equal(found.theta, other.theta)

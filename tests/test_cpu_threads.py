@@ -16,8 +16,7 @@ import pytest
 
 from chainrule import Network, train, train_many
 from chainrule.engines import cpu, source
-from chainrule.engines.cpu import pool
-from chainrule.engines.cpu.layout import Memory
+from chainrule.engines.cpu import layout, pool
 from chainrule.training.descent import RULES
 from random_engines import ran, random_case
 
@@ -75,11 +74,12 @@ def test_any_number_of_threads(part, on_threads):
 
 
 @pytest.mark.parametrize("batch_size", [150, 300])
-def test_any_number_of_threads_in_wide_layers(batch_size, on_threads):
-    """The same where rows are copied for the update and w is turned over as it is needed, for each block of rows."""
+def test_any_number_of_threads_in_wide_layers(batch_size, on_threads, monkeypatch):
+    """The same where rows are copied for the update, and each thread turns w over piece by piece or its part of all."""
     how = HOW | {"batch_size": batch_size}
     net, inputs, t = toy(300, (530, 520, 516), "float32")
-    assert Memory(net, batch_size).piece
+    monkeypatch.setattr(pool.Pace, "count", lambda self: self.most)
+    assert layout.Memory(net, batch_size).piece
     on_threads(1)
     alone, history = train(net, inputs, t, **how, engine="cpu")
     for count in (2, 3, 8):
@@ -87,6 +87,10 @@ def test_any_number_of_threads_in_wide_layers(batch_size, on_threads):
         found, other = train(net, inputs, t, **how, engine="cpu")
         assert np.array_equal(found.theta, alone.theta), count
         assert other.E == history.E
+    monkeypatch.setattr(layout, "block_of", lambda net: layout.BLOCK)
+    assert not layout.Memory(net, batch_size).piece
+    beforehand, _ = train(net, inputs, t, **how, engine="cpu")
+    assert np.array_equal(beforehand.theta, alone.theta)
     page, _ = train(net, inputs, t, **how, engine="reference")
     assert np.allclose(alone.theta, page.theta, rtol=0, atol=1e-3)  # Adam's first steps are 0.01 whatever the gradient
 
@@ -257,7 +261,7 @@ def test_called_off(count):
     patterns = source(net, inputs, t, None, 100)
     state = cpu.prepare(net, patterns, RULES["gradient_descent"])
     run = cpu._Run(state, patterns)
-    run.begin(np.arange(300), np.full(3, 0.1))
+    run.begin(state, np.arange(300), np.full(3, 0.1))
     barrier, theta = np.full(1, pool.CALLED_OFF), state.memory.theta.copy()
     run.job[0, 4:6], run.job[1, 7:9] = (0, 1), (count, barrier.ctypes.data)
     assert [run.loop(run.job, run.reals, me) for me in range(1, count)] == [0] * (count - 1)

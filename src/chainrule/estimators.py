@@ -247,7 +247,7 @@ class _Networks(BaseEstimator):  # type: ignore[misc]
         stopped_by = apart[0] is not None
         self.best_loss_ = None if stopped_by else float(np.mean([min(h.running, default=h.E) for h in self.histories_]))
         self._scores = [
-            None if kept is None else (1 - np.array(curve) / _constant(net, kept)).tolist()
+            None if kept is None else [1 - E / constant for constant in [_constant(net, kept)] for E in curve]
             for net, curve, kept in zip(self.nets_, found.curves, apart, strict=True)
         ]
         self._certified = patterns.take(np.arange(len(patterns.targets))[:CERTIFIED]).dense

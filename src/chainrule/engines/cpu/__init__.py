@@ -127,43 +127,43 @@ def epoch(state: State, window: Patterns, order: Any, learning_rates: Any) -> fl
         run = state.run
         if run is None or run.given is not window:
             run = _Run(state, window)
-            state.run = run if run.lasts else None
-        run.begin(order, learning_rates)
+            state.run = run if window is state.source and run.shared else None
+        run.begin(state, order, learning_rates)
         return _epoch(state, run, len(learning_rates))
 
 
 def _epoch(state: State, run: _Run, batches: int) -> float:
     done = 0
     while done < batches:
-        run.remember()
+        run.remember(state)
         start, began, finite = done, time.perf_counter(), True
         while finite and done < batches and time.perf_counter() - began < STRETCH:
             go_on()
-            last = min(batches, done + run.batches_in(TURN))
+            last = min(batches, done + run.batches_in(state, TURN))
             count, started = state.pace.count(), time.perf_counter()
-            finite = run.run(done, last, count) == last
+            finite = run.run(state, done, last, count) == last
             state.seconds = (time.perf_counter() - started) / (last - done)
             state.pace.took(count, state.seconds)
             done = last
-        if not finite or not run.finite():
-            run.restore()
-            state.updates += _last_finite(run, start, done) - start
+        if not finite or not run.finite(state):
+            run.restore(state)
+            state.updates += _last_finite(state, run, start, done) - start
             return float("nan")
         state.updates += done - start
     return float(run.reals[4])
 
 
-def _last_finite(run: _Run, first: int, last: int) -> int:
+def _last_finite(state: State, run: _Run, first: int, last: int) -> int:
     """Run the batches again up to the first whose E or whose update is not finite; its number."""
     step = last - first
     while step:
         go_on()
-        run.remember()
+        run.remember(state)
         end = min(last, first + step)
-        if run.run(first, end) == end and run.finite():
+        if run.run(state, first, end) == end and run.finite(state):
             first = end
         else:
-            run.restore()
+            run.restore(state)
             step //= 2
     return first
 
@@ -173,16 +173,16 @@ AHEAD = 1024
 
 
 class _Run:
-    """The loop over the batches of a window, prepared once where the window stays the same."""
+    """The loop over the batches of a window, prepared once where that is all there is; its state may keep it."""
 
     def __init__(self, state: State, window: Patterns) -> None:
         net, memory = state.net, state.memory
-        self.state, self.given, self.loop = state, window, loaded("epoch", net.dtype)
+        self.given, self.loop = window, loaded("epoch", net.dtype)
         self.arrays = _window(net, window.inputs, window.targets, window.weights)
         given = zip(self.arrays, (window.inputs, window.targets, window.weights), strict=True)
-        self.lasts = all(isinstance(one, np.ndarray) and np.may_share_memory(mine, one) for mine, one in given)
-        self.all = np.arange(len(self.arrays[0]), dtype=np.int64)
-        self.numbers, self.numbered = np.zeros((0, 0)), 0
+        self.shared = all(isinstance(one, np.ndarray) and np.may_share_memory(mine, one) for mine, one in given)
+        self.every_row = np.arange(len(self.arrays[0]), dtype=np.int64)
+        self.numbers, self.first_number = np.zeros((0, 0)), 0
         self.window = np.zeros((1, 12), np.int64)
         self.window[0, :3] = [array.ctypes.data for array in self.arrays]
         self.window[0, 4:11] = memory.rooms
@@ -195,10 +195,10 @@ class _Run:
         self.job[1, 9] = block_of(net)
         self.reals[:4] = window.total, net.l1, net.l2, state.rule.clip or 0.0
 
-    def begin(self, order: Any, learning_rates: Any) -> None:
+    def begin(self, state: State, order: Any, learning_rates: Any) -> None:
         """An epoch in this order, with these learning rates."""
-        state, batch_size = self.state, self.given.batch_size
-        self.order = self.all[order]  # which refuses rows that are not there
+        batch_size = self.given.batch_size
+        self.order = self.every_row[order]  # which refuses rows that are not there
         with np.errstate(all="ignore"):
             self.rates = np.ascontiguousarray(learning_rates, dtype=state.net.dtype)
         if batch_size > state.memory.rows or -(-len(self.order) // batch_size) != len(self.rates):
@@ -210,34 +210,33 @@ class _Run:
         self.job[0, 7], self.job[1, 3], self.reals[4] = len(self.order), self.rates.ctypes.data, 0.0
         if state.step is not None:
             first = state.updates + 1
-            if not self.numbered <= first <= self.numbered + len(self.numbers) - len(self.rates):
+            if not self.first_number <= first <= self.first_number + len(self.numbers) - len(self.rates):
                 ahead = np.arange(first, first + max(AHEAD, len(self.rates)))
-                self.numbers, self.numbered = state.step.values(ahead, state.net.dtype), first
+                self.numbers, self.first_number = state.step.values(ahead, state.net.dtype), first
             of_one = self.numbers.strides[0]
-            here = self.numbers.ctypes.data + (first - self.numbered) * of_one
+            here = self.numbers.ctypes.data + (first - self.first_number) * of_one
             self.job[0, 8], self.job[1, 1:3] = state.step.kernel.address, (here, of_one)
 
-    def batches_in(self, seconds: float) -> int:
+    def batches_in(self, state: State, seconds: float) -> int:
         """How many batches to run before Python takes its turn."""
-        return max(1, int(seconds / self.state.seconds)) if self.state.seconds else 1
+        return max(1, int(seconds / state.seconds)) if state.seconds else 1
 
-    def run(self, first: int, last: int, count: int = 1) -> int:
+    def run(self, state: State, first: int, last: int, count: int = 1) -> int:
         self.job[0, 4:6] = first, last
-        return pool.run(self.loop, self.job, self.reals, count, self)
+        return pool.run(self.loop, self.job, self.reals, count, (self, state))
 
-    def remember(self) -> None:
+    def remember(self, state: State) -> None:
         """Keep the weights, the rule's memory and E for :meth:`restore`, in the place of those kept before."""
-        state = self.state
         state.spare[0][:], state.spare[1][:], self.kept_E = state.memory.theta, state.slots, float(self.reals[4])
 
-    def restore(self) -> None:
+    def restore(self, state: State) -> None:
         """Take back what was kept."""
-        self.state.memory.theta[:], self.state.slots[:] = self.state.spare
+        state.memory.theta[:], state.slots[:] = state.spare
         self.reals[4] = self.kept_E
 
-    def finite(self) -> bool:
+    def finite(self, state: State) -> bool:
         """Whether all weights and all that the rule remembers are."""
-        return bool(np.isfinite(self.state.memory.theta).all() and np.isfinite(self.state.slots).all())
+        return bool(np.isfinite(state.memory.theta).all() and np.isfinite(state.slots).all())
 
 
 def _window(net: Network, inputs: Any, targets: Any, weights: Any) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -254,7 +253,7 @@ class _Whole:
 
     def __init__(self, state: State, inputs: Any, targets: Any, weights: Any, total: float) -> None:
         net, memory = state.net, state.memory
-        self.state, self.loop, self.pace = state, loaded("whole", net.dtype), pool.Pace(state.pace.most)
+        self.loop, self.pace = loaded("whole", net.dtype), pool.Pace(state.pace.most)
         self.arrays = _window(net, inputs, targets, weights)
         self.rows, self.seconds = min(_piece(net), memory.rows), 0.0
         self.window, self.job = np.zeros((1, 12), np.int64), np.zeros((2, 12), np.int64)
@@ -265,7 +264,7 @@ class _Whole:
         self.job[0, :4] = memory.table.ctypes.data, net.depth, self.window.ctypes.data, state.output.address
         self.job[0, 6], self.job[1, 9] = self.rows, block_of(net)
 
-    def __call__(self, with_gradient: bool) -> float:
+    def __call__(self, state: State, with_gradient: bool) -> float:
         """E without the penalties; its gradient is added to memory.g if it is asked for."""
         self.job[0, 8], self.reals[4] = with_gradient, 0.0
         done, patterns = 0, len(self.arrays[0])
@@ -275,7 +274,7 @@ class _Whole:
             last = min(patterns, done + batches * self.rows)
             self.job[0, 4:6] = done, last
             count, started = self.pace.count(), time.perf_counter()
-            pool.run(self.loop, self.job, self.reals, count, self)
+            pool.run(self.loop, self.job, self.reals, count, (self, state))
             self.seconds = (time.perf_counter() - started) / -(-(last - done) // self.rows)
             self.pace.took(count, self.seconds)
             done = last
@@ -284,11 +283,11 @@ class _Whole:
 
 def _whole(state: State, source: Source, with_gradient: bool) -> float:
     if not isinstance(source, Patterns) or isinstance(source.inputs, Centred):
-        return sum(_Whole(state, *piece, source.total)(with_gradient) for piece in source.pieces())
+        return sum(_Whole(state, *piece, source.total)(state, with_gradient) for piece in source.pieces())
     if id(source) not in state.prepared:  # the source is kept with it, so that its id stays its own
         loop = _Whole(state, source.inputs, source.targets, source.weights, source.total)
         state.prepared = {**dict([*state.prepared.items()][-1:]), id(source): (source, loop)}
-    return float(state.prepared[id(source)][1](with_gradient))
+    return float(state.prepared[id(source)][1](state, with_gradient))
 
 
 def value_and_gradient(state: State, theta: FloatArray) -> tuple[float, FloatArray]:

@@ -19,7 +19,8 @@ from chainrule.notation import FloatArray
 NODES, VECTORS, STRIDE, INPUTS, W, G, Y, SLOPE, E_TERM, BACK, ACTIVATION, ONES = range(12)
 """Columns of the table: nodes of the layer, vectors a row, bytes from row to row; rows of w (the nodes below, and one
 more with a bias); addresses of w, its gradient, y (x before f), f′, e (of the last layer: in the place of x), and w for
-the way back; of the activation; whether the layer above has biases. e takes the place of f′: memory that is near."""
+the way back, or room for pieces of it; of the activation; whether the layer above has biases. e takes the place of f′:
+memory that is near."""
 
 ROWS = {64: (12, 5, 4, 1), 32: (6, 3, 2, 1), 16: (4, 3, 2, 1)}[vector_bytes()]
 """Rows of the tiles, the tallest first: two vectors by so many, and what they are multiplied by, fill the registers.

@@ -9,7 +9,8 @@ letters: the page's; k a node of the layer below, or how many there are with the
 rate. `like` is a 0 of the network's type, size its bytes, me the number of a thread.
 
 A job is a table of two rows, which :class:`chainrule.engines.cpu._Run` fills; a window names the patterns and the room
-for a batch: inputs, targets, weights s, order, then t, shares, E of each unit, and room for packing.
+for a batch: inputs, targets, weights s, order, then t, shares, E of each unit, room for packing, and the bytes in which
+each thread turns w over piece by piece, or 0.
 """
 
 from __future__ import annotations
@@ -106,6 +107,16 @@ def across(layers: int, i: int, size: int) -> int:
 
 
 @compiled
+def fill_rows(like: float, size: int, layers: int, i: int, address: int, rows: int, one: int) -> None:
+    """Beside the nodes of a layer, in rows of its numbers: the node that is always 1, or not, and zeros."""
+    last, stride = (field(layers, i, VECTORS) - 1) * WIDTH, field(layers, i, STRIDE)
+    inside = field(layers, i, NODES) - last // size
+    if inside * size < WIDTH:
+        for p in range(rows):
+            fill_up(like, address + p * stride + last, inside, one)
+
+
+@compiled
 def forward(like: float, size: int, layers: int, L: int, first: int, rows: int) -> None:
     """Feed rows of the batch forward, layer by layer (steps 4 and 6), and keep f'(x) for the way back.
 
@@ -124,12 +135,9 @@ def forward(like: float, size: int, layers: int, L: int, first: int, rows: int) 
         if i < L:
             slope = field(layers, i, SLOPE) + first * stride
             call_activation(field(layers, i, ACTIVATION), (x, slope, stride, rows, vectors))
-            last, inside = (vectors - 1) * WIDTH, nodes - (vectors - 1) * (WIDTH // size)
-            if inside * size < WIDTH:  # beside the nodes: the one that is always 1, and what counts for nothing
-                for p in range(rows):
-                    fill_up(like, x + p * stride + last, inside, field(layers, i, ONES))
-                    if field(layers, i, SLOPE):
-                        fill_up(like, slope + p * stride + last, inside, 0)
+            fill_rows(like, size, layers, i, x, rows, field(layers, i, ONES))
+            if field(layers, i, SLOPE):
+                fill_rows(like, size, layers, i, slope, rows, 0)
 
 
 @compiled
@@ -147,7 +155,7 @@ def turn_some(like: float, size: int, layers: int, i: int, first: int, last: int
 
 @compiled
 def error_terms(
-    like: float, size: int, layers: int, L: int, window: int, first: int, rows: int, few: bool, me: int
+    like: float, size: int, layers: int, L: int, first: int, rows: int, few: bool, piece: int, me: int
 ) -> None:
     """Error terms of the hidden layers (step 21); those of the output layer (step 20) stand where x[L] was.
 
@@ -158,21 +166,22 @@ def error_terms(
         e_above, e = field(layers, i + 1, E_TERM) + first * above, field(layers, i, E_TERM) + first * stride
         slope, w, vectors = field(layers, i, SLOPE) + first * stride, field(layers, i + 1, W), field(layers, i, VECTORS)
         nodes, wide, back = field(layers, i + 1, NODES), field(layers, i + 1, VECTORS), field(layers, i + 1, BACK)
-        if few and not narrow(layers, i + 1):
+        if narrow(layers, i + 1):
+            given = (slope, stride, 1, across(layers, i + 1, size), 0, rows, vectors, nodes, size, True)
+            backward_product(like, e_above, above, back, e, *given)
+            fill_rows(like, size, layers, i, e, rows, 0)  # its biases stand beside w
+        elif few:
             k, below = field(layers, i + 1, INPUTS), field(layers, i, NODES)
             backward_few(like, e_above, above, w, k, wide, e, slope, stride, rows, below, size)
-        elif field(window, 0, 10) and not narrow(layers, i + 1):
-            back += me * field(window, 0, 10)
+        elif piece:
+            back += me * piece
             for n in range(0, vectors, 2):
                 two = min(2, vectors - n)
                 turn_some(like, size, layers, i + 1, n, n + two, back)
                 given = (slope + n * WIDTH, stride, 0, 0, 0, rows, two, nodes, size, True)
                 backward_product(like, e_above, above, back, e + n * WIDTH, *given)
         else:
-            deep, of_w = wide * (WIDTH // size), 0
-            if narrow(layers, i + 1):
-                deep, of_w = 1, across(layers, i + 1, size)
-            given = (slope, stride, deep, of_w, 0, rows, vectors, nodes, size, True)
+            given = (slope, stride, wide * (WIDTH // size), 0, 0, rows, vectors, nodes, size, True)
             backward_product(like, e_above, above, back, e, *given)
 
 
@@ -263,8 +272,9 @@ def batch(
     """All error terms of a batch, times the share of their pattern and scale; E unit by unit into the window.
 
     Forward, then the output layer's (step 20), then the hidden layers' (step 21). Each thread has rows of its own. They
-    go forward and back a block at a time, which stays in the cache.
+    go forward and back a block at a time, which stays in the cache; all at once back where w is turned over for that.
     """
+    piece = field(window, 0, 10)
     t, shares, errors = field(window, 0, 4), field(window, 0, 5), field(window, 0, 6)
     stride, vectors, nodes = field(layers, L, STRIDE), field(layers, L, VECTORS), field(layers, L, NODES)
     mine = -(-rows // (UNIT * threads)) * UNIT
@@ -278,8 +288,10 @@ def batch(
             few = min(UNIT, first + n - unit)
             E = call_output(output, (x, t_unit, share, stride, few, vectors, nodes, scale))
             put_double(errors + 8 * (unit // UNIT), E)
-        if back:
-            error_terms(like, size, layers, L, window, first, n, rows <= FEW, me)
+        if back and not piece:
+            error_terms(like, size, layers, L, first, n, rows <= FEW, 0, me)
+    if back and piece and me * mine < end:
+        error_terms(like, size, layers, L, me * mine, end - me * mine, rows <= FEW, piece, me)
 
 
 @compiled
@@ -382,7 +394,7 @@ def epoch(like: float, size: int, job: int, reals: int, me: int) -> int:
         scale, divisor = -1.0 if step else float(η), total * rows / all_patterns
         if rows > FEW and not field(window, 0, 10):
             turn(like, size, layers, L, me, threads)
-        meet(barrier, threads)
+            meet(barrier, threads)
         batch(like, size, layers, L, window, start, rows, block, divisor, output, scale, True, me, threads)
         meet(barrier, threads)
         E = summed(window, rows)
@@ -443,7 +455,7 @@ def whole(like: float, size: int, job: int, reals: int, me: int) -> int:
         return first
     if with_gradient and not field(window, 0, 10):
         turn(like, size, layers, L, me, threads)
-    meet(barrier, threads)
+        meet(barrier, threads)
     E = get_double(reals + 32)
     for start in range(first, last, batch_size):
         rows = min(batch_size, last - start)
