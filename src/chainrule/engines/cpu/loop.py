@@ -107,16 +107,6 @@ def across(layers: int, i: int, size: int) -> int:
 
 
 @compiled
-def fill_rows(like: float, size: int, layers: int, i: int, address: int, rows: int, one: int) -> None:
-    """Beside the nodes of a layer, in rows of its numbers: the node that is always 1, or not, and zeros."""
-    last, stride = (field(layers, i, VECTORS) - 1) * WIDTH, field(layers, i, STRIDE)
-    inside = field(layers, i, NODES) - last // size
-    if inside * size < WIDTH:
-        for p in range(rows):
-            fill_up(like, address + p * stride + last, inside, one)
-
-
-@compiled
 def forward(like: float, size: int, layers: int, L: int, first: int, rows: int) -> None:
     """Feed rows of the batch forward, layer by layer (steps 4 and 6), and keep f'(x) for the way back.
 
@@ -135,22 +125,29 @@ def forward(like: float, size: int, layers: int, L: int, first: int, rows: int) 
         if i < L:
             slope = field(layers, i, SLOPE) + first * stride
             call_activation(field(layers, i, ACTIVATION), (x, slope, stride, rows, vectors))
-            fill_rows(like, size, layers, i, x, rows, field(layers, i, ONES))
-            if field(layers, i, SLOPE):
-                fill_rows(like, size, layers, i, slope, rows, 0)
+            last, inside = (vectors - 1) * WIDTH, nodes - (vectors - 1) * (WIDTH // size)
+            if inside * size < WIDTH:  # beside the nodes: the one that is always 1, and what counts for nothing
+                for p in range(rows):
+                    fill_up(like, x + p * stride + last, inside, field(layers, i, ONES))
+                    if field(layers, i, SLOPE):
+                        fill_up(like, slope + p * stride + last, inside, 0)
 
 
 @compiled
 def turn_some(like: float, size: int, layers: int, i: int, first: int, last: int, to: int) -> None:
     """w of layer i for one or two vectors of nodes of layer i-1 as (nodes of i, those nodes), turned in registers."""
     lanes, vectors, nodes = WIDTH // size, field(layers, i, VECTORS), field(layers, i - 1, NODES)
-    of_to = (last - first) * WIDTH
-    for j in range(vectors):
-        of_source = min(2, vectors - j + j % 2) * WIDTH
-        source = field(layers, i, W) + (j - j % 2) * WIDTH * field(layers, i, INPUTS) + j % 2 * WIDTH
+    of_to, of_source, source = (last - first) * WIDTH, 2 * WIDTH, field(layers, i, W)
+    for j in range(0, vectors, 2):
+        if j + 1 == vectors:
+            of_source = WIDTH
         for k in range(first, last):
-            here = to + j * lanes * of_to + (k - first) * WIDTH
-            transpose_block(like, source + k * lanes * of_source, of_source, nodes - k * lanes, here, of_to)
+            here, inside = to + j * lanes * of_to + (k - first) * WIDTH, nodes - k * lanes
+            place = source + k * lanes * of_source
+            transpose_block(like, place, of_source, inside, here, of_to)
+            if j + 1 < vectors:
+                transpose_block(like, place + WIDTH, of_source, inside, here + lanes * of_to, of_to)
+        source += of_source * field(layers, i, INPUTS)
 
 
 @compiled
@@ -169,7 +166,10 @@ def error_terms(
         if narrow(layers, i + 1):
             given = (slope, stride, 1, across(layers, i + 1, size), 0, rows, vectors, nodes, size, True)
             backward_product(like, e_above, above, back, e, *given)
-            fill_rows(like, size, layers, i, e, rows, 0)  # its biases stand beside w
+            last, inside = (vectors - 1) * WIDTH, field(layers, i, NODES) - (vectors - 1) * (WIDTH // size)
+            if inside * size < WIDTH:  # where its biases stand
+                for p in range(rows):
+                    fill_up(like, e + p * stride + last, inside, 0)
         elif few:
             k, below = field(layers, i + 1, INPUTS), field(layers, i, NODES)
             backward_few(like, e_above, above, w, k, wide, e, slope, stride, rows, below, size)
