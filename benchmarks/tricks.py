@@ -74,9 +74,6 @@ TRICKS = {
         "layout.py", "return few if few <= min(4, lanes // 2) else 0", "return 0", ("T1", "T2", "T3")
     ),
     "w as it lies where patterns are few": Trick("loop.py", "FEW = 4\n", "FEW = 0\n", ("T1",)),
-    "w turned over as it is needed": Trick(
-        "layout.py", "self.piece = of_two if block_of(net) == LONG_BLOCK else 0", "self.piece = 0", ("T5", "T6")
-    ),
     "rows together in activations": Trick("rows.py", "TOGETHER = 4", "TOGETHER = 1", ("T2", "T3", "T4")),
     "gathering by vectors": Trick(
         "loop.py",

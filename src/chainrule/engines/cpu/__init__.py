@@ -185,7 +185,7 @@ class _Run:
         self.numbers, self.first_number = np.zeros((0, 0)), 0
         self.window = np.zeros((1, 12), np.int64)
         self.window[0, :3] = [array.ctypes.data for array in self.arrays]
-        self.window[0, 4:11] = memory.rooms
+        self.window[0, 4:10] = memory.rooms
         self.job, self.reals = np.zeros((2, 12), np.int64), np.zeros(8)
         self.job[0, :4] = memory.table.ctypes.data, net.depth, self.window.ctypes.data, state.output.address
         self.job[0, 6] = window.batch_size
@@ -260,7 +260,7 @@ class _Whole:
         self.reals = np.zeros(8)
         self.reals[0] = total
         self.window[0, :3] = [one.ctypes.data for one in self.arrays]
-        self.window[0, 4:11] = memory.rooms
+        self.window[0, 4:10] = memory.rooms
         self.job[0, :4] = memory.table.ctypes.data, net.depth, self.window.ctypes.data, state.output.address
         self.job[0, 6], self.job[1, 9] = self.rows, block_of(net)
 

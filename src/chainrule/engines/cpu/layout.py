@@ -19,8 +19,7 @@ from chainrule.notation import FloatArray
 NODES, VECTORS, STRIDE, INPUTS, W, G, Y, SLOPE, E_TERM, BACK, ACTIVATION, ONES = range(12)
 """Columns of the table: nodes of the layer, vectors a row, bytes from row to row; rows of w (the nodes below, and one
 more with a bias); addresses of w, its gradient, y (x before f), f′, e (of the last layer: in the place of x), and w for
-the way back, or room for pieces of it; of the activation; whether the layer above has biases. e takes the place of f′:
-memory that is near."""
+the way back; of the activation; whether the layer above has biases. e takes the place of f′: memory that is near."""
 
 ROWS = {64: (12, 5, 4, 1), 32: (6, 3, 2, 1), 16: (4, 3, 2, 1)}[vector_bytes()]
 """Rows of the tiles, the tallest first: two vectors by so many, and what they are multiplied by, fill the registers.
@@ -52,9 +51,7 @@ WIDE, LARGE = 2048, 3 * 2**17
 class Memory:
     """The numbers of a network, and room for batches of up to so many rows, in one piece of memory.
 
-    Each thread has room of its own for what it copies for the gradient. Where w would have to be brought near again for
-    each block, it also turns w over for the way back in room of its own, two vectors of nodes at a time, which stay
-    near, instead of all of it before: 3 to 4 % of 784-2048-2048-10.
+    Each thread has room of its own for what it copies for the gradient.
     """
 
     def __init__(self, net: Network, rows: int, training: bool = True, threads: int = 1) -> None:
@@ -88,16 +85,12 @@ class Memory:
         self.pack = -(-share // 64) * 64 if packed else 0
         room["pack_y"] = threads * self.pack
         room["pack_e"] = threads * rows * 2 * vector_bytes() if packed else 0
-        wide = [i for i in range(2, L + 1) if training and not self.narrow[i]]
-        of_two = max((int(self.table[i, VECTORS]) * self.lanes * 2 * vector_bytes() for i in wide), default=0)
-        self.piece = of_two if block_of(net) == LONG_BLOCK else 0
-        room["back"] = threads * self.piece
         for i in range(L + 1):
             of_rows = rows * int(self.table[i, STRIDE])
             room[f"y{i}"] = of_rows
             if training and 0 < i < L:
                 room[f"slope{i}"] = of_rows
-            if i in wide and not self.piece:
+            if training and i > 1 and not self.narrow[i]:
                 room[f"back{i}"] = (
                     int(self.table[i, VECTORS] * self.table[i - 1, VECTORS]) * self.lanes * vector_bytes()
                 )
@@ -108,10 +101,9 @@ class Memory:
             return self._arena[places[name] : places[name] + room[name]].view(dtype)
 
         self.theta, self.g = part("theta", self.dtype), part("g", self.dtype)
-        addresses = [base + places[name] for name in ("t", "shares", "errors", "pack_y", "pack_e")]
-        self.rooms = [*addresses, self.pack, self.piece]
+        self.rooms = [*(base + places[name] for name in ("t", "shares", "errors", "pack_y", "pack_e")), self.pack]
         for i in range(L + 1):
-            columns = {Y: f"y{i}", SLOPE: f"slope{i}", E_TERM: f"slope{i}", BACK: "back" if self.piece else f"back{i}"}
+            columns = {Y: f"y{i}", SLOPE: f"slope{i}", E_TERM: f"slope{i}", BACK: f"back{i}"}
             for column, name in columns.items():
                 self.table[i, column] = base + places[name] if name in places else 0
             if i:

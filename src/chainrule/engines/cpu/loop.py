@@ -9,8 +9,7 @@ letters: the page's; k a node of the layer below, or how many there are with the
 rate. `like` is a 0 of the network's type, size its bytes, me the number of a thread.
 
 A job is a table of two rows, which :class:`chainrule.engines.cpu._Run` fills; a window names the patterns and the room
-for a batch: inputs, targets, weights s, order, then t, shares, E of each unit, room for packing, and the bytes in which
-each thread turns w over piece by piece, or 0.
+for a batch: inputs, targets, weights s, order, then t, shares, E of each unit, and room for packing.
 """
 
 from __future__ import annotations
@@ -68,7 +67,7 @@ TALL = ROWS[0]
 
 FEW = 4
 """Patterns of a batch up to which w is not turned over for the way back: a step of one takes 0.8 of the time in
-4-16-16-1, 0.6 in 16-64-64-4 and 0.5 in 64-256-256-10, one of four 0.95, 0.9 and 0.8."""
+4-16-16-1, 0.6 in 16-64-64-4 and 0.5 in 64-256-256-10, one of four 0.95, 0.9 and 0.7."""
 
 compiled = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 """The loops are called by address from :mod:`chainrule.engines.cpu.compiled`, never by Python."""
@@ -134,26 +133,7 @@ def forward(like: float, size: int, layers: int, L: int, first: int, rows: int) 
 
 
 @compiled
-def turn_some(like: float, size: int, layers: int, i: int, first: int, last: int, to: int) -> None:
-    """w of layer i for one or two vectors of nodes of layer i-1 as (nodes of i, those nodes), turned in registers."""
-    lanes, vectors, nodes = WIDTH // size, field(layers, i, VECTORS), field(layers, i - 1, NODES)
-    of_to, of_source, source = (last - first) * WIDTH, 2 * WIDTH, field(layers, i, W)
-    for j in range(0, vectors, 2):
-        if j + 1 == vectors:
-            of_source = WIDTH
-        for k in range(first, last):
-            here, inside = to + j * lanes * of_to + (k - first) * WIDTH, nodes - k * lanes
-            place = source + k * lanes * of_source
-            transpose_block(like, place, of_source, inside, here, of_to)
-            if j + 1 < vectors:
-                transpose_block(like, place + WIDTH, of_source, inside, here + lanes * of_to, of_to)
-        source += of_source * field(layers, i, INPUTS)
-
-
-@compiled
-def error_terms(
-    like: float, size: int, layers: int, L: int, first: int, rows: int, few: bool, piece: int, me: int
-) -> None:
+def error_terms(like: float, size: int, layers: int, L: int, first: int, rows: int, few: bool) -> None:
     """Error terms of the hidden layers (step 21); those of the output layer (step 20) stand where x[L] was.
 
     e[i][p, k] = sum_j e[i+1][p, j] * w[i+1][j, k] * f_prime[i](x[i][p, k]),    w turned over, unless they are few
@@ -163,36 +143,35 @@ def error_terms(
         e_above, e = field(layers, i + 1, E_TERM) + first * above, field(layers, i, E_TERM) + first * stride
         slope, w, vectors = field(layers, i, SLOPE) + first * stride, field(layers, i + 1, W), field(layers, i, VECTORS)
         nodes, wide, back = field(layers, i + 1, NODES), field(layers, i + 1, VECTORS), field(layers, i + 1, BACK)
-        if narrow(layers, i + 1):
-            given = (slope, stride, 1, across(layers, i + 1, size), 0, rows, vectors, nodes, size, True)
-            backward_product(like, e_above, above, back, e, *given)
-            last, inside = (vectors - 1) * WIDTH, field(layers, i, NODES) - (vectors - 1) * (WIDTH // size)
-            if inside * size < WIDTH:  # where its biases stand
-                for p in range(rows):
-                    fill_up(like, e + p * stride + last, inside, 0)
-        elif few:
+        if few and not narrow(layers, i + 1):
             k, below = field(layers, i + 1, INPUTS), field(layers, i, NODES)
             backward_few(like, e_above, above, w, k, wide, e, slope, stride, rows, below, size)
-        elif piece:
-            back += me * piece
-            for n in range(0, vectors, 2):
-                two = min(2, vectors - n)
-                turn_some(like, size, layers, i + 1, n, n + two, back)
-                given = (slope + n * WIDTH, stride, 0, 0, 0, rows, two, nodes, size, True)
-                backward_product(like, e_above, above, back, e + n * WIDTH, *given)
-        else:
-            given = (slope, stride, wide * (WIDTH // size), 0, 0, rows, vectors, nodes, size, True)
-            backward_product(like, e_above, above, back, e, *given)
+            continue
+        deep, of_w = wide * (WIDTH // size), 0
+        if narrow(layers, i + 1):
+            deep, of_w = 1, across(layers, i + 1, size)
+        backward_product(like, e_above, above, back, e, slope, stride, deep, of_w, 0, rows, vectors, nodes, size, True)
+        last, inside = (vectors - 1) * WIDTH, field(layers, i, NODES) - (vectors - 1) * (WIDTH // size)
+        if of_w and inside * size < WIDTH:  # where its biases stand
+            for p in range(rows):
+                fill_up(like, e + p * stride + last, inside, 0)
 
 
 @compiled
 def turn(like: float, size: int, layers: int, L: int, me: int, threads: int) -> None:
-    """All of w as (nodes of i, nodes of i-1), for the way back; anew for each batch, as w has changed."""
+    """w as (nodes of i, nodes of i-1), for the way back; turned in registers, anew for each batch, as w has changed."""
+    lanes = WIDTH // size
     for i in range(2, L + 1):
-        below = 0 if narrow(layers, i) else field(layers, i - 1, VECTORS)
-        for k in range(2 * me, below, 2 * threads):
-            to = field(layers, i, BACK) + k * field(layers, i, VECTORS) * (WIDTH // size) * WIDTH
-            turn_some(like, size, layers, i, k, min(below, k + 2), to)
+        nodes, w, back = field(layers, i - 1, NODES), field(layers, i, W), field(layers, i, BACK)
+        vectors, below = 0 if narrow(layers, i) else field(layers, i, VECTORS), field(layers, i - 1, VECTORS)
+        for panel in range(2 * me, vectors, 2 * threads):
+            of_source = min(2, vectors - panel) * WIDTH
+            for k in range(below):
+                of_to = WIDTH if k % 2 == 0 and k + 1 == below else 2 * WIDTH
+                for j in range(panel, min(vectors, panel + 2)):
+                    source = w + panel * WIDTH * field(layers, i, INPUTS) + j % 2 * WIDTH + k * lanes * of_source
+                    to = back + ((k - k % 2) * vectors * lanes + k % 2) * WIDTH + j * lanes * of_to
+                    transpose_block(like, source, of_source, nodes - k * lanes, to, of_to)
 
 
 @compiled
@@ -272,9 +251,8 @@ def batch(
     """All error terms of a batch, times the share of their pattern and scale; E unit by unit into the window.
 
     Forward, then the output layer's (step 20), then the hidden layers' (step 21). Each thread has rows of its own. They
-    go forward and back a block at a time, which stays in the cache; all at once back where w is turned over for that.
+    go forward and back a block at a time, which stays in the cache.
     """
-    piece = field(window, 0, 10)
     t, shares, errors = field(window, 0, 4), field(window, 0, 5), field(window, 0, 6)
     stride, vectors, nodes = field(layers, L, STRIDE), field(layers, L, VECTORS), field(layers, L, NODES)
     mine = -(-rows // (UNIT * threads)) * UNIT
@@ -288,10 +266,8 @@ def batch(
             few = min(UNIT, first + n - unit)
             E = call_output(output, (x, t_unit, share, stride, few, vectors, nodes, scale))
             put_double(errors + 8 * (unit // UNIT), E)
-        if back and not piece:
-            error_terms(like, size, layers, L, first, n, rows <= FEW, 0, me)
-    if back and piece and me * mine < end:
-        error_terms(like, size, layers, L, me * mine, end - me * mine, rows <= FEW, piece, me)
+        if back:
+            error_terms(like, size, layers, L, first, n, rows <= FEW)
 
 
 @compiled
@@ -392,7 +368,7 @@ def epoch(like: float, size: int, job: int, reals: int, me: int) -> int:
         rows = min(batch_size, patterns - start)
         η = get(like, rates + b * size)
         scale, divisor = -1.0 if step else float(η), total * rows / all_patterns
-        if rows > FEW and not field(window, 0, 10):
+        if rows > FEW:
             turn(like, size, layers, L, me, threads)
             meet(barrier, threads)
         batch(like, size, layers, L, window, start, rows, block, divisor, output, scale, True, me, threads)
@@ -453,7 +429,7 @@ def whole(like: float, size: int, job: int, reals: int, me: int) -> int:
     total = get_double(reals)
     if not meet(barrier, threads):
         return first
-    if with_gradient and not field(window, 0, 10):
+    if with_gradient:
         turn(like, size, layers, L, me, threads)
         meet(barrier, threads)
     E = get_double(reals + 32)

@@ -135,12 +135,12 @@ def _down(mode: int, vectors: int) -> Any:
     tile_double = _tile(2 * middle, vectors, mode)
 
     @njit
-    def down(like, a, down_a, of_a, b, of_b, c, of_c, fp, first, rows, k, ahead, add):  # type: ignore[no-untyped-def]
+    def down(like, a, down_a, of_a, b, of_b, c, of_c, fp, first, rows, k, add):  # type: ignore[no-untyped-def]
         r = first
-        of_soon = ahead * tall // max(tall, rows - first)
+        of_soon = of_b * tall // max(tall, rows - first)
         while r < rows:
             left = rows - r
-            soon = b + k * ahead + (r - first) // tall * k * of_soon
+            soon = b + k * of_b + (r - first) // tall * k * of_soon
             if left >= tall:
                 tile_tall(
                     like, a + r * down_a, of_a, b, of_b, 0, c + r * of_c, of_c, fp + r * of_c, k, soon, of_soon, add
@@ -175,7 +175,7 @@ def _product(mode: int) -> Any:
 
     w and its gradient are kept panel by panel, `deep` rows each, so that a panel is read from end to end (a row of w
     would lie in another page of memory each); the rows of y, e and f′ are whole. Rows of w of a narrow layer are whole
-    too: of_w bytes apart, and deep is 1. It is 0 for a single panel, after which none is brought near.
+    too: of_w bytes apart, and deep is 1.
     """
     down_2, down_1, one_8 = _down(mode, 2), _down(mode, 1), _tile(1, 8, mode)
 
@@ -198,11 +198,10 @@ def _product(mode: int) -> Any:
                 at_b, of_b, at_c, of_c = b + x, of_row, c + x * deep, of_panel
             else:
                 at_b, of_b, at_c, of_c = b + x * deep, of_panel, c + x, of_row
-            ahead = of_b if deep else 0
             if n + 1 < vectors:
-                down_2(like, a, down_a, of_a, at_b, of_b, at_c, of_c, fp + x, first, rows, k, ahead, add)
+                down_2(like, a, down_a, of_a, at_b, of_b, at_c, of_c, fp + x, first, rows, k, add)
             else:
-                down_1(like, a, down_a, of_a, at_b, of_b, at_c, of_c, fp + x, first, rows, k, ahead, add)
+                down_1(like, a, down_a, of_a, at_b, of_b, at_c, of_c, fp + x, first, rows, k, add)
 
     return product
 
@@ -233,11 +232,11 @@ def _packed_gradient() -> Any:
                     move(like, pack_b + p * of_panel + place, b + n * WIDTH + p * of_row + place)
             at_c, of_c = c + n * WIDTH * deep, of_panel
             if n + 1 < vectors:
-                down_2(like, at_a, k * size, group, pack_b, of_panel, at_c, of_c, 0, first, whole, k, 0, add)
-                down_2(like, a, size, of_a, pack_b, of_panel, at_c, of_c, 0, whole, rows, k, 0, add)
+                down_2(like, at_a, k * size, group, pack_b, of_panel, at_c, of_c, 0, first, whole, k, add)
+                down_2(like, a, size, of_a, pack_b, of_panel, at_c, of_c, 0, whole, rows, k, add)
             else:
-                down_1(like, at_a, k * size, group, pack_b, of_panel, at_c, of_c, 0, first, whole, k, 0, add)
-                down_1(like, a, size, of_a, pack_b, of_panel, at_c, of_c, 0, whole, rows, k, 0, add)
+                down_1(like, at_a, k * size, group, pack_b, of_panel, at_c, of_c, 0, first, whole, k, add)
+                down_1(like, a, size, of_a, pack_b, of_panel, at_c, of_c, 0, whole, rows, k, add)
 
     return product
 
