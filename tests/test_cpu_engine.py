@@ -486,19 +486,18 @@ def test_copied_window_is_not_kept():
     """Of a window in another type or layout the loop reads a copy, which is made anew: the window may have changed."""
     net, inputs, t = toy(60)
     window = source(net, inputs, t, None, 60)
-    state = cpu.prepare(net, window, RULES["gradient_descent"])
     turned = replace(window, inputs=np.asfortranarray(window.inputs))
+    state = cpu.prepare(net, turned, RULES["gradient_descent"])
     E = cpu.epoch(state, turned, np.arange(60), np.zeros(1))
     turned.inputs[:] *= 2
     assert cpu.epoch(state, turned, np.arange(60), np.zeros(1)) != E
 
 
-def test_numbers_of_updates_before(monkeypatch):
+def test_numbers_of_updates_before():
     """A state that is taken back to an earlier update takes the numbers of that update."""
     net, inputs, t = toy(50)
     window, order, rates = source(net, inputs, t, None, 1), np.arange(50), np.full(50, 0.01)
     used, anew = (cpu.prepare(net, window, RULES["adam"]) for _ in range(2))
-    monkeypatch.setattr(cpu, "AHEAD", 100)
     start = engines.memory(used)
     for _ in range(3):
         cpu.epoch(used, window, order, rates)
@@ -523,17 +522,6 @@ def test_memory_is_given_back(streams):
         assert [one() for one in gone] == [None, None]
     finally:
         gc.enable()
-
-
-def test_numbers_of_the_updates(monkeypatch):
-    """What Adam makes of the number of an update is worked out for many at once; the updates are the same."""
-    net, inputs, t = toy(50)
-    how = {"rule": "adam", "learning_rate": 0.01, "batch_size": 1, "epochs": 3, "engine": "cpu"}
-    found, _ = train(net, inputs, t, **how, progress=False, warn=False)
-    for ahead in (1, 99, 100, 149):  # of 50 updates an epoch
-        monkeypatch.setattr(cpu, "AHEAD", ahead)
-        other, _ = train(net, inputs, t, **how, progress=False, warn=False)
-        assert np.array_equal(found.theta, other.theta)
 
 
 def test_sparse():

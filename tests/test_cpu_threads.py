@@ -73,7 +73,7 @@ def test_any_number_of_threads(part, on_threads):
             assert set(handed) == set(range(1, count))
 
 
-@pytest.mark.parametrize("batch_size", [150, 300])
+@pytest.mark.parametrize("batch_size", [150, 290])
 def test_any_number_of_threads_in_wide_layers(batch_size, on_threads, monkeypatch):
     """The same where rows are copied for the update, and many go forward and back together, or fewer."""
     how = HOW | {"batch_size": batch_size}
@@ -91,7 +91,7 @@ def test_any_number_of_threads_in_wide_layers(batch_size, on_threads, monkeypatc
     fewer, _ = train(net, inputs, t, **how, engine="cpu")
     assert np.array_equal(fewer.theta, alone.theta)
     page, _ = train(net, inputs, t, **how, engine="reference")
-    assert np.allclose(alone.theta, page.theta, rtol=0, atol=1e-3)  # Adam's first steps are 0.01 whatever the gradient
+    assert np.allclose(alone.theta, page.theta, rtol=0, atol=1e-4)  # Adam's first steps are 0.01 whatever the gradient
 
 
 def test_threads_have_parts(on_threads, monkeypatch):

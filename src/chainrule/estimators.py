@@ -247,7 +247,7 @@ class _Networks(BaseEstimator):  # type: ignore[misc]
         stopped_by = apart[0] is not None
         self.best_loss_ = None if stopped_by else float(np.mean([min(h.running, default=h.E) for h in self.histories_]))
         self._scores = [
-            None if kept is None else [1 - E / constant for constant in [_constant(net, kept)] for E in curve]
+            None if kept is None else _scores(net, kept, curve)
             for net, curve, kept in zip(self.nets_, found.curves, apart, strict=True)
         ]
         self._certified = patterns.take(np.arange(len(patterns.targets))[:CERTIFIED]).dense
@@ -1308,10 +1308,11 @@ def _robust(t: FloatArray, s: FloatArray) -> Scaling:
     return Scaling(np.where(sd > 0, middle, usual.mean), np.where(sd > 0, sd, usual.sd))
 
 
-def _constant(net: Network, patterns: Patterns) -> float:
-    """E of the best constant for these patterns."""
-    found = best_constant(net.objective, net.f[-1], patterns.targets, patterns.weights)[1]
-    return max(found, float(np.finfo(np.float64).tiny))
+def _scores(net: Network, patterns: Patterns, curve: Sequence[float]) -> list[float]:
+    """How far each E is below that of the best constant for these patterns, as a share of it."""
+    _, found = best_constant(net.objective, net.f[-1], patterns.targets, patterns.weights)
+    constant = max(found, float(np.finfo(np.float64).tiny))
+    return [1 - E / constant for E in curve]
 
 
 def _log_probabilities(net: Network, y_0: Any) -> FloatArray:

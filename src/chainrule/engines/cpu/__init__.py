@@ -168,10 +168,6 @@ def _last_finite(state: State, run: _Run, first: int, last: int) -> int:
     return first
 
 
-AHEAD = 1024
-"""Updates whose numbers are worked out together: Adam's of 32 would take 30 µs an epoch, as much as four updates."""
-
-
 class _Run:
     """The loop over the batches of a window, prepared once where that is all there is; its state may keep it."""
 
@@ -182,7 +178,6 @@ class _Run:
         given = zip(self.arrays, (window.inputs, window.targets, window.weights), strict=True)
         self.shared = all(isinstance(one, np.ndarray) and np.may_share_memory(mine, one) for mine, one in given)
         self.every_row = np.arange(len(self.arrays[0]), dtype=np.int64)
-        self.numbers, self.first_number = np.zeros((0, 0)), 0
         self.window = np.zeros((1, 12), np.int64)
         self.window[0, :3] = [array.ctypes.data for array in self.arrays]
         self.window[0, 4:10] = memory.rooms
@@ -209,13 +204,10 @@ class _Run:
         self.window[0, 3] = self.order.ctypes.data
         self.job[0, 7], self.job[1, 3], self.reals[4] = len(self.order), self.rates.ctypes.data, 0.0
         if state.step is not None:
-            first = state.updates + 1
-            if not self.first_number <= first <= self.first_number + len(self.numbers) - len(self.rates):
-                ahead = np.arange(first, first + max(AHEAD, len(self.rates)))
-                self.numbers, self.first_number = state.step.values(ahead, state.net.dtype), first
-            of_one = self.numbers.strides[0]
-            here = self.numbers.ctypes.data + (first - self.first_number) * of_one
-            self.job[0, 8], self.job[1, 1:3] = state.step.kernel.address, (here, of_one)
+            n = np.arange(state.updates + 1, state.updates + 1 + len(self.rates))
+            self.numbers = state.step.values(n, state.net.dtype)
+            self.job[0, 8] = state.step.kernel.address
+            self.job[1, 1:3] = self.numbers.ctypes.data, self.numbers.strides[0]
 
     def batches_in(self, state: State, seconds: float) -> int:
         """How many batches to run before Python takes its turn."""

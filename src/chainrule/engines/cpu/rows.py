@@ -17,7 +17,7 @@ from llvmlite import ir
 
 from chainrule.activations import Activation
 from chainrule.engines.cpu.machine import Code, code, has_fma, target, vector_bytes
-from chainrule.engines.cpu.vector import INT64, Emitter, Vector
+from chainrule.engines.cpu.vector import INT64, Emitter, Vector, repeated
 from chainrule.objective import Objective
 
 DOUBLE, VOID = ir.DoubleType(), ir.VoidType()
@@ -59,33 +59,8 @@ class _Function:
         return found
 
     def loop(self, count: Any, body: Callable[[Any, Sequence[Any]], Sequence[Any]], start: Sequence[Any] = ()) -> Any:
-        """Call body(n, carried) for n from 0; what it returns is carried on, and comes back at the end."""
-        builder, before = self.builder, self.builder.block
-        top, after = (self.function.append_basic_block(name) for name in ("loop", "after"))
-        builder.cbranch(builder.icmp_signed(">", count, INT64(0)), top, after)
-        builder.position_at_end(top)
-        n = builder.phi(INT64)
-        n.add_incoming(INT64(0), before)
-        carried = []
-        for value in start:
-            phi = builder.phi(value.type)
-            phi.add_incoming(value, before)
-            carried.append(phi)
-        new = body(n, carried)
-        following = builder.add(n, INT64(1))
-        end = builder.block
-        n.add_incoming(following, end)
-        for phi, value in zip(carried, new, strict=True):
-            phi.add_incoming(value, end)
-        builder.cbranch(builder.icmp_signed("<", following, count), top, after)
-        builder.position_at_end(after)
-        results = []
-        for value, last in zip(start, new, strict=True):
-            phi = builder.phi(value.type)
-            phi.add_incoming(value, before)
-            phi.add_incoming(last, end)
-            results.append(phi)
-        return results
+        """As :func:`chainrule.engines.cpu.vector.repeated`, here."""
+        return repeated(self.builder, count, body, start)
 
     def made(self, result: Any = None) -> Kernel:
         """Compile it."""

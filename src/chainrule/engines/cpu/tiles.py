@@ -25,7 +25,7 @@ from numba.extending import intrinsic
 
 from chainrule.engines.cpu.layout import ROWS
 from chainrule.engines.cpu.machine import has_fma, vector_bytes
-from chainrule.engines.cpu.vector import INT32, INT64, POINTER, Emitter, Vector
+from chainrule.engines.cpu.vector import INT32, INT64, POINTER, Emitter, Vector, repeated
 
 WIDTH = vector_bytes()
 
@@ -380,33 +380,20 @@ def _one_backward(
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         _, above, w, deep, vectors, c, fp, first, nodes = arguments
         e = _emitter(builder, signature.args[0])
-        state = [above, w, *[e.constant(0.0).value] * e.lanes]
-        for wide, panels in ((2, builder.ashr(vectors, INT64(1))), (1, builder.and_(vectors, INT64(1)))):
-            of_row = INT64(wide * WIDTH)
-            before = builder.block
-            loop, done = (builder.append_basic_block(name) for name in ("panel", "done"))
-            builder.cbranch(builder.icmp_signed(">", panels, INT64(0)), loop, done)
-            builder.position_at_end(loop)
-            left, *now = (builder.phi(value.type) for value in (panels, *state))
-            at_e, at_w, *sums = now
-            place = builder.add(at_w, builder.mul(first, of_row))
-            for n in range(wide):
-                one = e.load(at_e, n * WIDTH)
-                of_rows = [e.load(place, (r * wide + n) * WIDTH) for r in range(e.lanes)]
-                sums = [e.multiply_add(one, two, Vector(e, by)).value for two, by in zip(of_rows, sums, strict=True)]
-            following = [builder.add(at_e, of_row), builder.add(at_w, builder.mul(deep, of_row)), *sums]
-            fewer = builder.sub(left, INT64(1))
-            for phi, start, value in zip([left, *now], [panels, *state], [fewer, *following], strict=True):
-                phi.add_incoming(start, before)
-                phi.add_incoming(value, loop)
-            builder.cbranch(builder.icmp_signed(">", fewer, INT64(0)), loop, done)
-            builder.position_at_end(done)
-            after = [builder.phi(value.type) for value in state]
-            for phi, start, value in zip(after, state, following, strict=True):
-                phi.add_incoming(start, before)
-                phi.add_incoming(value, loop)
-            state = after
-        total = _added_up(e, [Vector(e, one) for one in state[2:]])
+        sums, pairs = [e.constant(0.0).value] * e.lanes, builder.ashr(vectors, INT64(1))
+        for wide, before, panels in ((2, INT64(0), pairs), (1, pairs, builder.and_(vectors, INT64(1)))):
+
+            def of_panel(n: Any, sums: Any, wide: int = wide, before: Any = before) -> Any:
+                panel = builder.mul(builder.add(before, n), INT64(2 * WIDTH))
+                start = builder.add(builder.mul(deep, panel), builder.mul(first, INT64(wide * WIDTH)))
+                for v in range(wide):
+                    one = e.load(builder.add(above, panel), v * WIDTH)
+                    rows = [e.load(builder.add(w, start), (r * wide + v) * WIDTH) for r in range(e.lanes)]
+                    sums = [e.multiply_add(one, row, Vector(e, by)).value for row, by in zip(rows, sums, strict=True)]
+                return sums
+
+            sums = repeated(builder, panels, of_panel, sums)
+        total = _added_up(e, [Vector(e, one) for one in sums])
         inside = e.first(builder.sub(nodes, first))
         e.store(e.where(inside, total * e.load(fp), 0.0), c)
         return context.get_dummy_value()

@@ -22,6 +22,38 @@ INT64, INT32, BOOL = ir.IntType(64), ir.IntType(32), ir.IntType(1)
 POINTER = ir.PointerType()
 
 
+def repeated(
+    builder: Any, count: Any, body: Callable[[Any, Sequence[Any]], Sequence[Any]], start: Sequence[Any] = ()
+) -> list[Any]:
+    """Call body(n, carried) for n from 0; what it returns is carried on, and comes back at the end."""
+    before = builder.block
+    top, after = (builder.append_basic_block(name) for name in ("loop", "after"))
+    builder.cbranch(builder.icmp_signed(">", count, INT64(0)), top, after)
+    builder.position_at_end(top)
+    n = builder.phi(INT64)
+    n.add_incoming(INT64(0), before)
+    carried = []
+    for value in start:
+        phi = builder.phi(value.type)
+        phi.add_incoming(value, before)
+        carried.append(phi)
+    new = body(n, carried)
+    following = builder.add(n, INT64(1))
+    end = builder.block
+    n.add_incoming(following, end)
+    for phi, value in zip(carried, new, strict=True):
+        phi.add_incoming(value, end)
+    builder.cbranch(builder.icmp_signed("<", following, count), top, after)
+    builder.position_at_end(after)
+    results = []
+    for value, last in zip(start, new, strict=True):
+        phi = builder.phi(value.type)
+        phi.add_incoming(value, before)
+        phi.add_incoming(last, end)
+        results.append(phi)
+    return results
+
+
 class Emitter:
     """Where instructions go: a builder, the type of floats, and how many of them a vector holds.
 
