@@ -31,7 +31,7 @@ NEEDED = {
 """Packages that Chainrule cannot do without, and a module of each whose import shows that it works."""
 
 OPTIONAL = {
-    "jax": "pip install 'chainrule[jax]' to train with it",
+    "jax": "pip install 'chainrule[jax]' to run the page under jax.jit",
     "matplotlib": "pip install 'chainrule[plot]' to draw",
     "sympy": "pip install 'chainrule[prove]' to prove derivations",
     "tensorboardX": "pip install tensorboardX to log for TensorBoard",
