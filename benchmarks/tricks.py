@@ -52,10 +52,20 @@ TRICKS = {
         "return False",
         ("T5", "T6"),
     ),
-    "C brought near": Trick("tiles.py", "if mode == FAR_GRADIENT:", "if False:", ("T5", "T6")),
-    "the next panel brought near": Trick(
-        "tiles.py", "if mode < GRADIENT and rows == ROWS[0]:", "if False:", ("T3", "T4", "T5", "T6")
+    "y copied in pieces": Trick("tiles.py", "pieces = -(-(rows - first) * k * size // NEAR)", "pieces = 1", ("T6",)),
+    "what is next brought near": Trick(
+        "tiles.py",
+        "if mode not in (LAST_BACKWARD, GRADIENT) and rows == ROWS[0]:",
+        "if False:",
+        ("T3", "T4", "T5", "T6"),
     ),
+    "w as it lies where patterns are many": Trick(
+        "loop.py",
+        "return -min(mine, patterns) % pair <= pair // 8",
+        "return False",
+        ("T4", "T5", "T6"),
+    ),
+    "e in pieces that stay near": Trick("tiles.py", "SUMMED = 256\n", "SUMMED = 2**20\n", ("T5", "T6")),
     "a tile of 5 rows": Trick("layout.py", "64: (12, 5, 4, 1)", "64: (12, 4, 4, 1)", ("T2", "T3", "T4", "T5")),
     "a tile of 8 rows": Trick("tiles.py", "elif left == 2 * middle:", "elif False:", ("T2", "T3", "T4")),
     "eight sums at once for one row": Trick(

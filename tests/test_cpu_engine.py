@@ -21,7 +21,7 @@ import pytest
 
 from chainrule import Network, engines, train
 from chainrule.engines import Patterns, cpu, reference, source
-from chainrule.engines.cpu.layout import BLOCK, LONG_BLOCK, STRIDE, Memory, block_of, worth_packing
+from chainrule.engines.cpu.layout import BACK, BLOCK, E_TERM, LONG_BLOCK, STRIDE, Memory, block_of, worth_packing
 from chainrule.sparse import centred
 from chainrule.training.descent import RULES, rule
 from chainrule.training.loop import Diverged
@@ -252,7 +252,7 @@ def test_wide_layers(dtype):
     """Layers whose rows are copied for the update learn what narrow ones do, bit for bit: the outputs of one layer have
     nothing to do with one another, so that a wide network is several narrow ones beside each other.
     """
-    n, inputs, targets, batch = 275, 530, 516, 130
+    n, inputs, targets, batch = 275, 1100, 516, 250
     random = np.random.default_rng(0)
     table = random.normal(size=(n, inputs)), random.normal(size=(n, targets))
     wide = Network([inputs, targets], dtype=dtype, seed=1)
@@ -268,6 +268,42 @@ def test_wide_layers(dtype):
         found, _ = train(narrow, table[0], table[1][:, part], "momentum", **how)
         assert np.array_equal(found.w[1], learned.w[1][part])
         assert np.array_equal(found.b[1], learned.b[1][part])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("patterns", [31, 32, 63, 64, 96, 160])
+@pytest.mark.parametrize(
+    ("sizes", "most"),
+    [((20, 333, 257, 40), {2: 96, 3: 0}), ((9, 160, 130, 110, 3), {2: 32, 3: 32}), ((5, 110, 290, 1), {2: 64})],
+)
+def test_the_way_back_of_many(sizes, most, patterns, dtype, monkeypatch):
+    """Patterns side by side have the error terms that w turned over gives them, bit for bit, in panels of one vector
+    and of two, whole or not. For so many at most w is not turned over, and no row after theirs is touched.
+    """
+    monkeypatch.setenv("CHAINRULE_THREADS", "1")
+    net = Network(sizes, ["tanh"] * (len(sizes) - 2) + ["identity"], dtype=dtype, seed=1)
+    random = np.random.default_rng(0)
+    table = random.normal(size=(patterns, sizes[0])), random.normal(size=(patterns, sizes[-1]))
+    given = source(net, *table, None, patterns)
+    _, gradient = cpu.value_and_gradient(cpu.prepare(net, given, RULES["momentum"]), net.theta)  # by w turned over
+    more = source(net, *(np.vstack([one, one]) for one in table), None, 2 * patterns)
+    state = cpu.prepare(net, more, RULES["momentum"])
+    memory = state.memory
+
+    def room(i, column, first, length):
+        start = int(memory.table[i, column]) - memory._arena.ctypes.data
+        return memory._arena[start + first : start + first + length]
+
+    strides = memory.table[:, STRIDE].tolist()
+    turned = {i: room(i, BACK, 0, memory.lanes * sizes[i - 1] * net.dtype.itemsize) for i in most}
+    after = [room(i, E_TERM, patterns * strides[i], (memory.rows - patterns) * strides[i]) for i in range(1, net.depth)]
+    assert all(len(one) for one in after)
+    for one in [*turned.values(), *after]:
+        one[:] = 7
+    cpu.epoch(state, given, np.arange(patterns), np.array([0.01]))
+    assert np.array_equal(memory.gathered(memory.g), gradient)
+    assert all((one == 7).all() for one in after)
+    assert {i for i, one in turned.items() if (one == 7).all()} == {i for i in most if patterns <= most[i]}
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

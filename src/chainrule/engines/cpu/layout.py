@@ -27,10 +27,10 @@ ROWS = {64: (12, 5, 4, 1), 32: (6, 3, 2, 1), 16: (4, 3, 2, 1)}[vector_bytes()]
 A layer of so many nodes and their bias leaves 5 rows or 9 more often than not; a tile of one row waits for its sums.
 """
 
-UNIT = 12
-"""Rows with one sum of E, which are one thread's: a multiple of the tallest tile's; bits depend on neither."""
+UNIT = 16
+"""Rows with one sum of E, which are one thread's: whole vectors where patterns are side by side."""
 
-BLOCK, LONG_BLOCK, CACHE = 4 * UNIT, 22 * UNIT, 2**20
+BLOCK, LONG_BLOCK, CACHE = 4 * UNIT, 16 * UNIT, 2**20
 """Rows that go forward and back together, so that y, f' and e stay near; more of them where θ takes more than so many
 bytes and would have to be brought near again for each block: 1.4 times in 784-2048-2048-10, forward and back."""
 
@@ -39,6 +39,12 @@ def block_of(net: Network) -> int:
     """Rows that go forward and back together."""
     return BLOCK if net.n_parameters * net.dtype.itemsize <= CACHE else LONG_BLOCK
 
+
+NEAR = 2**20
+"""Bytes of y, or of e, that are gone through again and again: they stay in the processor's second cache."""
+
+SOME = 96
+"""Nodes whose error terms are worked out at a time where patterns are side by side: whole tiles, and whole vectors."""
 
 FAR = 512
 """Bytes of a row from which a power of two is avoided."""
@@ -83,6 +89,9 @@ class Memory:
         most = max((int(self.table[i, INPUTS]) for i in packed), default=0)  # each thread has its rows of the widest w
         share = rows * size * -(-most // (ROWS[0] * threads)) * ROWS[0] + vector_bytes()
         self.pack = -(-share // 64) * 64 if packed else 0
+        if training:
+            mine = -(-rows // (UNIT * threads)) * UNIT
+            self.pack = max([self.pack, *(self._room_of_many(i, mine) for i in range(2, L + 1))])
         room["pack_y"] = threads * self.pack
         room["pack_e"] = threads * rows * 2 * vector_bytes() if packed else 0
         for i in range(L + 1):
@@ -116,6 +125,15 @@ class Memory:
         self.table[L, E_TERM] = self.table[L, Y]  # e takes the place of x
         self.order = self._order()
         part("t", self.dtype)[:] = np.nan
+
+    def _room_of_many(self, i: int, rows: int) -> int:
+        """Bytes that the error terms of layer i - 1 take where patterns are side by side: for as many as ever are."""
+        wide, below = int(self.table[i, VECTORS]), int(self.table[i - 1, VECTORS])
+        most = min(rows, 2 * wide * below * self.lanes // (2 * wide + 3 * below))
+        if self.narrow[i] or not most:
+            return 0
+        of_pair = 2 * vector_bytes() * wide * self.lanes
+        return min(-(-most // (2 * self.lanes)), max(1, NEAR // of_pair)) * of_pair + 4 * SOME * vector_bytes()
 
     def _order(self) -> Any:
         """Where each entry of θ lies in a vector of this layout."""

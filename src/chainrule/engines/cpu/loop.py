@@ -39,6 +39,7 @@ from chainrule.engines.cpu.tiles import (
     WIDTH,
     arrive,
     backward_few,
+    backward_many,
     backward_product,
     call_activation,
     call_output,
@@ -133,19 +134,39 @@ def forward(like: float, size: int, layers: int, L: int, first: int, rows: int) 
 
 
 @compiled
-def error_terms(like: float, size: int, layers: int, L: int, first: int, rows: int, few: bool) -> None:
+def lies(layers: int, i: int, size: int, patterns: int, mine: int) -> bool:
+    """Whether w serves the way back as it lies: as patterns are few, or as it would be more to turn over than e.
+
+    Each thread has so many of the patterns; 0 patterns stand for any number, for which w was turned over once.
+    """
+    if patterns <= FEW:
+        return patterns > 0
+    wide, below = field(layers, i, VECTORS), field(layers, i - 1, VECTORS)
+    if patterns * (2 * wide + 3 * below) * size > 2 * wide * below * WIDTH:  # squares, and half more to bring back
+        return False
+    pair = 2 * WIDTH // size
+    return -min(mine, patterns) % pair <= pair // 8  # no more of the last pair of vectors may be left empty
+
+
+@compiled
+def error_terms(
+    like: float, size: int, layers: int, L: int, first: int, rows: int, patterns: int, mine: int, room: int
+) -> None:
     """Error terms of the hidden layers (step 21); those of the output layer (step 20) stand where x[L] was.
 
-    e[i][p, k] = sum_j e[i+1][p, j] * w[i+1][j, k] * f_prime[i](x[i][p, k]),    w as `turn` wrote it, unless few
+    e[i][p, k] = sum_j e[i+1][p, j] * w[i+1][j, k] * f_prime[i](x[i][p, k]),    w as `turn` wrote it, unless it lies
     """
     for i in range(L - 1, 0, -1):
         stride, above = field(layers, i, STRIDE), field(layers, i + 1, STRIDE)
         e_above, e = field(layers, i + 1, E_TERM) + first * above, field(layers, i, E_TERM) + first * stride
         slope, w, vectors = field(layers, i, SLOPE) + first * stride, field(layers, i + 1, W), field(layers, i, VECTORS)
         nodes, wide, back = field(layers, i + 1, NODES), field(layers, i + 1, VECTORS), field(layers, i + 1, BACK)
-        if few and not narrow(layers, i + 1):
+        if not narrow(layers, i + 1) and lies(layers, i + 1, size, patterns, mine):
             k, below = field(layers, i + 1, INPUTS), field(layers, i, NODES)
-            backward_few(like, e_above, above, w, k, wide, e, slope, stride, rows, below, size)
+            if patterns <= FEW:
+                backward_few(like, e_above, above, w, k, wide, e, slope, stride, rows, below, size)
+            else:
+                backward_many(like, e_above, above, w, k, wide, nodes, e, slope, stride, rows, below, size, room)
             continue
         deep, of_w = wide * (WIDTH // size), 0
         if narrow(layers, i + 1):
@@ -158,12 +179,14 @@ def error_terms(like: float, size: int, layers: int, L: int, first: int, rows: i
 
 
 @compiled
-def turn(like: float, size: int, layers: int, L: int, me: int, threads: int) -> None:
+def turn(like: float, size: int, layers: int, L: int, patterns: int, mine: int, me: int, threads: int) -> None:
     """w as (nodes of i, nodes of i-1), for the way back; turned in registers, anew for each batch, as w has changed."""
     lanes = WIDTH // size
     for i in range(2, L + 1):
         nodes, w, back = field(layers, i - 1, NODES), field(layers, i, W), field(layers, i, BACK)
-        vectors, below = 0 if narrow(layers, i) else field(layers, i, VECTORS), field(layers, i - 1, VECTORS)
+        vectors, below = field(layers, i, VECTORS), field(layers, i - 1, VECTORS)
+        if narrow(layers, i) or lies(layers, i, size, patterns, mine):
+            continue
         for panel in range(2 * me, vectors, 2 * threads):
             of_source = min(2, vectors - panel) * WIDTH
             for k in range(below):
@@ -232,6 +255,12 @@ def gather(
 
 
 @compiled
+def of_thread(rows: int, threads: int) -> int:
+    """Rows of a batch that are one thread's."""
+    return -(-rows // (UNIT * threads)) * UNIT
+
+
+@compiled
 def batch(
     like: float,
     size: int,
@@ -245,17 +274,18 @@ def batch(
     output: int,
     scale: float,
     back: bool,
+    turned: bool,
+    mine: int,
     me: int,
-    threads: int,
 ) -> None:
     """All error terms of a batch, times the share of their pattern and scale; E unit by unit into the window.
 
     Forward, then the output layer's (step 20), then the hidden layers' (step 21). Each thread has rows of its own. They
-    go forward and back a block at a time, which stays in the cache.
+    go forward and back a block at a time, which stays in the cache. Turned says that w was turned over once for all.
     """
     t, shares, errors = field(window, 0, 4), field(window, 0, 5), field(window, 0, 6)
     stride, vectors, nodes = field(layers, L, STRIDE), field(layers, L, VECTORS), field(layers, L, NODES)
-    mine = -(-rows // (UNIT * threads)) * UNIT
+    room = field(window, 0, 7) + me * field(window, 0, 9)
     end = min(rows, (me + 1) * mine)
     for first in range(me * mine, end, block):
         n = min(block, end - first)
@@ -267,7 +297,7 @@ def batch(
             E = call_output(output, (x, t_unit, share, stride, few, vectors, nodes, scale))
             put_double(errors + 8 * (unit // UNIT), E)
         if back:
-            error_terms(like, size, layers, L, first, n, rows <= FEW)
+            error_terms(like, size, layers, L, first, n, 0 if turned else rows, mine, room)
 
 
 @compiled
@@ -368,10 +398,11 @@ def epoch(like: float, size: int, job: int, reals: int, me: int) -> int:
         rows = min(batch_size, patterns - start)
         η = get(like, rates + b * size)
         scale, divisor = -1.0 if step else float(η), total * rows / all_patterns
+        mine = of_thread(rows, threads)
         if rows > FEW:
-            turn(like, size, layers, L, me, threads)
+            turn(like, size, layers, L, rows, mine, me, threads)
             meet(barrier, threads)
-        batch(like, size, layers, L, window, start, rows, block, divisor, output, scale, True, me, threads)
+        batch(like, size, layers, L, window, start, rows, block, divisor, output, scale, True, False, mine, me)
         meet(barrier, threads)
         E = summed(window, rows)
         if l1 or l2:
@@ -430,12 +461,13 @@ def whole(like: float, size: int, job: int, reals: int, me: int) -> int:
     if not meet(barrier, threads):
         return first
     if with_gradient:
-        turn(like, size, layers, L, me, threads)
+        turn(like, size, layers, L, 0, 0, me, threads)
         meet(barrier, threads)
     E = get_double(reals + 32)
     for start in range(first, last, batch_size):
         rows = min(batch_size, last - start)
-        batch(like, size, layers, L, window, start, rows, block, total, output, -1.0, with_gradient, me, threads)
+        mine = of_thread(rows, threads)
+        batch(like, size, layers, L, window, start, rows, block, total, output, -1.0, with_gradient, True, mine, me)
         meet(barrier, threads)
         E += summed(window, rows)
         if with_gradient:

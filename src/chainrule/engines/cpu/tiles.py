@@ -9,9 +9,11 @@ neither as well.
 What it gains, in float32 with vectors of 64 bytes, where multiply-adds alone reach 177 GFLOP/s:
 
 - tiles of 12 rows and 2 vectors reach 175 of these, of 8 or 5 rows 174 to 177, of 4 rows 163, of one row 54 to 109;
-- y and e copied for the gradient of wide layers: 2,048 by 2,048 of 256 patterns goes from 97 to 171 (1.8 times), and
-  half of that is due to bringing C near before the sums are there;
-- bringing the next panel near: 8 % of forward and back of 784-2048-2048-10, 3 % of 784-512-512-10, nothing below.
+- y and e copied for the gradient of wide layers: 2,048 by 2,048 of 256 patterns goes from 97 to 171 (1.8 times); y
+  copied in pieces that stay near: 2 % of a step of 784-2048-2048-10;
+- bringing near what is next: 4 % of a step of 784-512-512-10, more of 784-2048-2048-10, nothing in smaller networks;
+- w as it lies where patterns are many: 3 to 8 % of a step of 64-256-256-10 and 784-512-512-10, 5 % of 784-2048-2048-10,
+  where summing over 256 nodes at a time is 3 % of it.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from chainrule.engines.cpu.layout import ROWS
+from chainrule.engines.cpu.layout import NEAR, ROWS, SOME
 from chainrule.engines.cpu.machine import has_fma, vector_bytes
 from chainrule.engines.cpu.vector import INT32, INT64, POINTER, Emitter, Vector, repeated
 
@@ -32,7 +34,7 @@ WIDTH = vector_bytes()
 QUARTER = 16
 """Bytes within which registers of any length are shuffled fastest."""
 
-FORWARD, BACKWARD, GRADIENT, FAR_GRADIENT = range(4)
+FORWARD, BACKWARD, MANY_BACKWARD, LAST_BACKWARD, GRADIENT, FAR_GRADIENT = range(6)
 
 FIELDS = 12
 """Columns of every table that a loop reads; those of layers are named in :mod:`chainrule.engines.cpu.layout`."""
@@ -46,7 +48,11 @@ def _emitter(builder: Any, like: Any) -> Emitter:
 
 
 def _tile(rows: int, vectors: int, mode: int) -> Any:
-    """C = A B, C = A B times f′, or C = Aᵀ B or C += Aᵀ B, for a tile of rows by vectors."""
+    """C = A B, C = A B times f′, or C = Aᵀ B or C += Aᵀ B, for a tile of rows by vectors.
+
+    Rows of w that lie in panels are A of the way back for many patterns: panel after panel, or the last of one vector.
+    """
+    lying = mode in (MANY_BACKWARD, LAST_BACKWARD)
 
     @intrinsic
     def tile(
@@ -67,9 +73,10 @@ def _tile(rows: int, vectors: int, mode: int) -> Any:
     ) -> Any:
         """Addresses of the first numbers, and the bytes from row to row; k numbers are summed.
 
-        Meanwhile memory that is needed soon is brought near. A gradient is added to C if add is set, else written.
+        Meanwhile memory that is needed soon is brought near. A gradient is added to C if add is set, else written; so
+        is a product with w as it lies, whose sums go on from C.
 
-        More than two vectors of B lie in several panels, so many bytes apart.
+        More than two vectors of B, or rows of w as it lies, are in several panels, so many bytes apart.
         """
 
         def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -77,10 +84,11 @@ def _tile(rows: int, vectors: int, mode: int) -> Any:
             e = _emitter(builder, signature.args[0])
             places = [builder.add(c, builder.mul(of_c, INT64(r))) for r in range(rows)]
             start = [e.constant(0.0).value] * (rows * vectors)
-            if mode == FAR_GRADIENT:  # what the sums are added to is on its way meanwhile
-                for place in places:
-                    for n in range(vectors):
-                        e.prefetch(place, n * WIDTH)
+            adding = e.everywhere(builder.icmp_signed("!=", add, INT64(0)))
+            if lying:
+                pair, of_a = 2 * e.lanes, INT64((2 if mode == MANY_BACKWARD else 1) * WIDTH)
+                soon, of_soon = builder.add(builder.add(a, apart), INT64(2 * WIDTH)), INT64(rows * e.size)
+                start = [e.where(adding, e.load(p, n * WIDTH), 0.0).value for p in places for n in range(vectors)]
             before = builder.block
             loop, done = (builder.append_basic_block(name) for name in ("k", "done"))
             builder.branch(loop)
@@ -102,16 +110,19 @@ def _tile(rows: int, vectors: int, mode: int) -> Any:
                 else:
                     one = e.splat(e.scalar(builder.add(at_a, builder.mul(of_a, INT64(r)))))
                 new += [e.multiply_add(one, of_row[n], Vector(e, sums[r * vectors + n])).value for n in range(vectors)]
-            step = of_a if mode >= GRADIENT else INT64(e.size)
-            following = [builder.sub(left, INT64(1)), builder.add(at_a, step), builder.add(at_b, of_b)]
-            following.append(builder.add(ahead, of_soon))
-            if mode < GRADIENT and rows == ROWS[0]:
+            step, rest = of_a if mode >= GRADIENT else INT64(e.size), builder.sub(left, INT64(1))
+            if mode == MANY_BACKWARD:  # the same rows of the next panel
+                at_end = builder.icmp_signed("==", builder.and_(builder.sub(k, rest), INT64(pair - 1)), INT64(0))
+                skipped = builder.add(apart, INT64(2 * WIDTH - (pair - 1) * rows * e.size))
+                step = builder.select(at_end, builder.add(step, apart), step)
+                of_soon = builder.select(at_end, skipped, of_soon)
+            following = [rest, builder.add(at_a, step), builder.add(at_b, of_b), builder.add(ahead, of_soon)]
+            if mode not in (LAST_BACKWARD, GRADIENT) and rows == ROWS[0]:
                 e.prefetch(ahead)
             for phi, value in zip([left, at_a, at_b, ahead, *sums], [*following, *new], strict=True):
                 phi.add_incoming(value, loop)
             builder.cbranch(builder.icmp_signed(">", following[0], INT64(0)), loop, done)
             builder.position_at_end(done)
-            adding = e.everywhere(builder.icmp_signed("!=", add, INT64(0)))
             for r in range(rows):
                 for n in range(vectors):
                     value = Vector(e, new[r * vectors + n])
@@ -133,14 +144,15 @@ def _down(mode: int, vectors: int) -> Any:
     tall, odd, middle, _ = ROWS
     tile_tall, tile_odd, tile_middle, tile_one = (_tile(rows, vectors, mode) for rows in ROWS)
     tile_double = _tile(2 * middle, vectors, mode)
+    far = mode == FAR_GRADIENT
 
     @njit
     def down(like, a, down_a, of_a, b, of_b, c, of_c, fp, first, rows, k, add):  # type: ignore[no-untyped-def]
         r = first
-        of_soon = of_b * tall // max(tall, rows - first)
+        of_soon = tall * of_c // k if far else of_b * tall // max(tall, rows - first)
         while r < rows:
             left = rows - r
-            soon = b + k * of_b + (r - first) // tall * k * of_soon
+            soon = c + (r + tall) * of_c if far else b + k * of_b + (r - first) // tall * k * of_soon
             if left >= tall:
                 tile_tall(
                     like, a + r * down_a, of_a, b, of_b, 0, c + r * of_c, of_c, fp + r * of_c, k, soon, of_soon, add
@@ -212,31 +224,36 @@ forward_product, backward_product, gradient_product = (_product(mode) for mode i
 def _packed_gradient() -> Any:
     """The gradient with y and e copied to where they are read from end to end.
 
-    Rows of wide layers lie pages apart: of y a tile needs a few numbers in each, again for each panel.
+    Rows of wide layers lie pages apart: of y a tile needs a few numbers in each, again for each panel. As much of y is
+    copied at a time as stays near while all panels are gone through. What is added to is brought near a tile ahead.
     """
     down_2, down_1, tall = _down(FAR_GRADIENT, 2), _down(FAR_GRADIENT, 1), ROWS[0]
 
     @njit
     def product(like, a, of_a, b, c, of_row, deep, first, rows, vectors, k, size, add, pack_a, pack_b):  # type: ignore[no-untyped-def]
         group = tall * size
-        whole = first + (rows - first) // tall * tall
-        at_a = pack_a - first * k * size  # as if the rows before the first were there
-        for r in range(first, whole, tall):
-            for p in range(k):  # whole vectors: what is too much is written over by the next
-                for place in range(0, group, WIDTH):
-                    move(like, at_a + (r * k + p * tall) * size + place, a + p * of_a + r * size + place)
-        for n in range(0, vectors, 2):
-            of_panel = min(2, vectors - n) * WIDTH
-            for p in range(k):
-                for place in range(0, of_panel, WIDTH):
-                    move(like, pack_b + p * of_panel + place, b + n * WIDTH + p * of_row + place)
-            at_c, of_c = c + n * WIDTH * deep, of_panel
-            if n + 1 < vectors:
-                down_2(like, at_a, k * size, group, pack_b, of_panel, at_c, of_c, 0, first, whole, k, add)
-                down_2(like, a, size, of_a, pack_b, of_panel, at_c, of_c, 0, whole, rows, k, add)
-            else:
-                down_1(like, at_a, k * size, group, pack_b, of_panel, at_c, of_c, 0, first, whole, k, add)
-                down_1(like, a, size, of_a, pack_b, of_panel, at_c, of_c, 0, whole, rows, k, add)
+        pieces = -(-(rows - first) * k * size // NEAR)
+        some = -(-(rows - first) // (pieces * tall)) * tall
+        for start in range(first, rows, some):
+            end = min(rows, start + some)
+            whole = start + (end - start) // tall * tall
+            at_a = pack_a - start * k * size  # as if the rows before the first were there
+            for r in range(start, whole, tall):
+                for p in range(k):  # whole vectors: what is too much is written over by the next
+                    for place in range(0, group, WIDTH):
+                        move(like, at_a + (r * k + p * tall) * size + place, a + p * of_a + r * size + place)
+            for n in range(0, vectors, 2):
+                of_panel = min(2, vectors - n) * WIDTH
+                for p in range(k):
+                    for place in range(0, of_panel, WIDTH):
+                        move(like, pack_b + p * of_panel + place, b + n * WIDTH + p * of_row + place)
+                at_c, of_c = c + n * WIDTH * deep, of_panel
+                if n + 1 < vectors:
+                    down_2(like, at_a, k * size, group, pack_b, of_panel, at_c, of_c, 0, start, whole, k, add)
+                    down_2(like, a, size, of_a, pack_b, of_panel, at_c, of_c, 0, whole, end, k, add)
+                else:
+                    down_1(like, at_a, k * size, group, pack_b, of_panel, at_c, of_c, 0, start, whole, k, add)
+                    down_1(like, a, size, of_a, pack_b, of_panel, at_c, of_c, 0, whole, end, k, add)
 
     return product
 
@@ -408,6 +425,84 @@ def backward_few(like, above, of_above, w, deep, vectors, e, fp, stride, rows, n
         for p in range(rows):
             n = p * stride + first * size
             _one_backward(like, above + p * of_above, w, deep, vectors, e + n, fp + n, first, nodes)
+
+
+@intrinsic
+def times(typing: Any, like: Any, to: Any, a: Any, b: Any) -> Any:
+    """One vector times another."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        _, to, a, b = arguments
+        e = _emitter(builder, signature.args[0])
+        e.store(e.load(a) * e.load(b), to)
+        return context.get_dummy_value()
+
+    return types.void(like, *[types.int64] * 3), code
+
+
+def _down_lying(mode: int) -> Any:
+    """Sums over k of rows of w as it lies, for two vectors of patterns; rows after the last are worked out in vain."""
+    tall, small = ROWS[0], ROWS[2]
+    tile_tall, tile_small = _tile(tall, 2, mode), _tile(small, 2, mode)
+
+    @njit
+    def down(like, w, apart, of_w, e, c, first, rows, k, add):  # type: ignore[no-untyped-def]
+        for r in range(first, rows, tall):
+            at_w, at_c = w + r * of_w, c + (r - first) * 2 * WIDTH
+            if rows - r > small:
+                tile_tall(like, at_w, of_w, e, 2 * WIDTH, apart, at_c, 2 * WIDTH, 0, k, 0, 0, add)
+            else:
+                tile_small(like, at_w, of_w, e, 2 * WIDTH, apart, at_c, 2 * WIDTH, 0, k, 0, 0, add)
+
+    return down
+
+
+_down_panels, _down_last = _down_lying(MANY_BACKWARD), _down_lying(LAST_BACKWARD)
+
+SUMMED = 256
+"""Nodes that are summed over at a time: so many of e, two vectors each, stay in the processor's first cache."""
+
+
+@njit
+def backward_many(like, above, of_above, w, deep, wide, k, e, fp, stride, rows, nodes, size, room):  # type: ignore[no-untyped-def]
+    """e of many patterns, by w as it lies: it is e above that is turned over, and what comes out is turned back.
+
+    The room holds sums of so many nodes, the same turned back, and e above, patterns side by side in pairs of vectors.
+    """
+    lanes = WIDTH // size
+    pair, of_pair = 2 * lanes, 2 * WIDTH * wide * lanes
+    back = room + SOME * 2 * WIDTH
+    turned = back + SOME * 2 * WIDTH
+    panels, apart = wide // 2, (deep - 1) * 2 * WIDTH
+    whole, at_last = min(k, panels * pair), w + panels * deep * 2 * WIDTH
+    at_once = max(1, NEAR // of_pair) * pair
+    for begin in range(0, rows, at_once):
+        end = min(rows, begin + at_once)
+        for p in range(begin, end, lanes):
+            to = turned + (p - begin) // pair * of_pair + (p - begin) // lanes % 2 * WIDTH
+            for j in range(wide):
+                block = above + p * of_above + j * WIDTH
+                transpose_block(like, block, of_above, rows - p, to + j * lanes * 2 * WIDTH, 2 * WIDTH)
+        for first in range(0, nodes, SOME):
+            last = min(nodes, first + SOME)
+            for p in range(begin, end, pair):
+                e_above = turned + (p - begin) // pair * of_pair
+                for j in range(0, whole, SUMMED):
+                    of_j = w + j // pair * deep * 2 * WIDTH
+                    n = min(SUMMED, whole - j)
+                    _down_panels(like, of_j, apart, 2 * WIDTH, e_above + j * 2 * WIDTH, room, first, last, n, j > 0)
+                if whole < k:
+                    rest = e_above + whole * 2 * WIDTH
+                    _down_last(like, at_last, 0, WIDTH, rest, room, first, last, k - whole, whole > 0)
+                for i in range(0, last - first, lanes):
+                    for v in range(2):
+                        square = room + i * 2 * WIDTH + v * WIDTH
+                        to = back + (v * lanes * SOME + i) * size
+                        transpose_block(like, square, 2 * WIDTH, last - first - i, to, SOME * size)
+                for q in range(p, min(end, p + pair)):
+                    for n in range(0, (last - first) * size, WIDTH):
+                        at = q * stride + first * size + n
+                        times(like, e + at, back + (q - p) * SOME * size + n, fp + at)
 
 
 def _call(arguments: int, doubles: int = 0, result: bool = False) -> Any:
