@@ -52,7 +52,9 @@ TRICKS = {
         "return False",
         ("T5", "T6"),
     ),
-    "y copied in pieces": Trick("tiles.py", "pieces = -(-(rows - first) * k * size // NEAR)", "pieces = 1", ("T6",)),
+    "y copied in pieces": Trick(
+        "tiles.py", "pieces = max(1, -(-(rows - first) * k * size // NEAR))", "pieces = 1", ("T6",)
+    ),
     "what is next brought near": Trick(
         "tiles.py",
         "if mode not in (LAST_BACKWARD, GRADIENT) and rows == ROWS[0]:",
@@ -61,7 +63,7 @@ TRICKS = {
     ),
     "w as it lies where patterns are many": Trick(
         "loop.py",
-        "return -min(mine, patterns) % pair <= pair // 8",
+        "return -min(mine, patterns) % pair <= max(1, pair // 8)",
         "return False",
         ("T4", "T5", "T6"),
     ),

@@ -94,6 +94,17 @@ def test_any_number_of_threads_in_wide_layers(batch_size, on_threads, monkeypatc
     assert np.allclose(alone.theta, page.theta, rtol=0, atol=1e-4)  # Adam's first steps are 0.01 whatever the gradient
 
 
+def test_threads_without_a_part(on_threads, monkeypatch):
+    """Of 580 nodes and the one that is always 1 seven threads have all, in whole tiles; the eighth has no row of w."""
+    net, inputs, t = toy(300, (580, 520, 516), "float32")
+    monkeypatch.setattr(pool.Pace, "count", lambda self: self.most)
+    on_threads(1)
+    alone, _ = train(net, inputs, t, **HOW | {"batch_size": 150}, engine="cpu")
+    on_threads(8)
+    found, _ = train(net, inputs, t, **HOW | {"batch_size": 150}, engine="cpu")
+    assert np.array_equal(found.theta, alone.theta)
+
+
 def test_threads_have_parts(on_threads, monkeypatch):
     """The twin: if one thread leaves out its part, the result is another."""
     net, inputs, t = toy()

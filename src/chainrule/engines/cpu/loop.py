@@ -137,7 +137,7 @@ def forward(like: float, size: int, layers: int, L: int, first: int, rows: int) 
 def lies(layers: int, i: int, size: int, patterns: int, mine: int) -> bool:
     """Whether w serves the way back as it lies: as patterns are few, or as it would be more to turn over than e.
 
-    Each thread has so many of the patterns; 0 patterns stand for any number, for which w was turned over once.
+    Each thread has mine of the patterns; 0 patterns stand for any number, for which w was turned over once.
     """
     if patterns <= FEW:
         return patterns > 0
@@ -145,7 +145,7 @@ def lies(layers: int, i: int, size: int, patterns: int, mine: int) -> bool:
     if patterns * (2 * wide + 3 * below) * size > 2 * wide * below * WIDTH:  # squares, and half more to bring back
         return False
     pair = 2 * WIDTH // size
-    return -min(mine, patterns) % pair <= pair // 8  # no more of the last pair of vectors may be left empty
+    return -min(mine, patterns) % pair <= max(1, pair // 8)  # no more of the last pair of vectors may be left empty
 
 
 @compiled

@@ -232,8 +232,8 @@ def _packed_gradient() -> Any:
     @njit
     def product(like, a, of_a, b, c, of_row, deep, first, rows, vectors, k, size, add, pack_a, pack_b):  # type: ignore[no-untyped-def]
         group = tall * size
-        pieces = -(-(rows - first) * k * size // NEAR)
-        some = -(-(rows - first) // (pieces * tall)) * tall
+        pieces = max(1, -(-(rows - first) * k * size // NEAR))
+        some = max(tall, -(-(rows - first) // (pieces * tall)) * tall)  # a thread may have no rows
         for start in range(first, rows, some):
             end = min(rows, start + some)
             whole = start + (end - start) // tall * tall
