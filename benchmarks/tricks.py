@@ -35,14 +35,14 @@ class Trick(NamedTuple):
 TRICKS = {
     "no strides of a power of two": Trick(
         "layout.py",
-        "return length + width if length >= FAR and length & (length - 1) == 0 else length",
+        "return length + WIDTH if length >= FAR and length & (length - 1) == 0 else length",
         "return length",
         ("T3", "T4", "T5"),
     ),
     "large pages": Trick("layout.py", "step = HUGE if total >= HUGE else 64", "step = 64", ("T5", "T6")),
     "long blocks": Trick(
         "layout.py",
-        "return BLOCK if net.n_parameters * net.dtype.itemsize <= CACHE else LONG_BLOCK",
+        "return LONG_BLOCK if together(net) else BLOCK",
         "return BLOCK",
         ("T5", "T6"),
     ),
@@ -52,9 +52,17 @@ TRICKS = {
         "return False",
         ("T5", "T6"),
     ),
-    "y copied in pieces": Trick(
-        "tiles.py", "pieces = max(1, -(-(rows - first) * k * size // NEAR))", "pieces = 1", ("T6",)
+    "y copied in pieces": Trick("layout.py", "pieces = max(1, -(-rows * length // NEAR))", "pieces = 1", ("T6",)),
+    "y copied for its layer": Trick(
+        "layout.py", "rows >= 2 * ROWS[0] and vectors >= MANY", "False", ("T4", "T5", "T6")
     ),
+    "four numbers of a sum in a turn": Trick(
+        "tiles.py",
+        "values = turns(values, UNROLLED, True)",
+        "values = turns(values, 1, True)",
+        ("T3", "T4", "T5", "T6"),
+    ),
+    "numbers of A read twice": Trick("tiles.py", "TWICE = 3\n", "TWICE = 0\n", ("T4", "T5", "T6")),
     "what is next brought near": Trick(
         "tiles.py",
         "if mode not in (LAST_BACKWARD, GRADIENT) and rows == ROWS[0]:",
@@ -63,7 +71,7 @@ TRICKS = {
     ),
     "w as it lies where patterns are many": Trick(
         "loop.py",
-        "return -min(mine, patterns) % pair <= max(1, pair // 8)",
+        "return 7 * empty <= patterns",
         "return False",
         ("T4", "T5", "T6"),
     ),

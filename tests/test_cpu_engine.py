@@ -21,7 +21,19 @@ import pytest
 
 from chainrule import Network, engines, train
 from chainrule.engines import Patterns, cpu, reference, source
-from chainrule.engines.cpu.layout import BACK, BLOCK, E_TERM, LONG_BLOCK, STRIDE, Memory, block_of, worth_packing
+from chainrule.engines.cpu.layout import (
+    BACK,
+    BLOCK,
+    E_TERM,
+    INPUTS,
+    LONG_BLOCK,
+    STRIDE,
+    WIDTH,
+    Memory,
+    block_of,
+    near_rows,
+    worth_packing,
+)
 from chainrule.sparse import centred
 from chainrule.training.descent import RULES, rule
 from chainrule.training.loop import Diverged
@@ -209,6 +221,7 @@ def test_layout(dtype):
         ([1, 1], ["identity"], "sse"),
         ([7, 130, 33, 2], ["tanh", "gelu", "identity"], "sse"),
         ([64, 256, 10], ["relu", "softmax"], "cross_entropy"),
+        ([40, 700, 530, 11], ["tanh", "tanh", "identity"], "sse"),
     ],
 )
 def test_outputs_do_not_depend_on_company(sizes, activations, objective, dtype):
@@ -268,6 +281,24 @@ def test_wide_layers(dtype):
         found, _ = train(narrow, table[0], table[1][:, part], "momentum", **how)
         assert np.array_equal(found.w[1], learned.w[1][part])
         assert np.array_equal(found.b[1], learned.b[1][part])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_room_for_what_is_copied(dtype):
+    """There is room for y of every batch, not of the largest alone, of which less is copied at a time."""
+    most = 1024
+    net = Network([784, 700, 1030, 20], dtype=dtype)
+    memory = Memory(net, most)
+    room = memory.rooms[4] - memory.rooms[3]
+    size = net.dtype.itemsize
+    needed = [
+        near_rows(int(k), rows * size) * (rows + 1) * size + WIDTH
+        for below, (k, stride) in zip(memory.table[:-1, STRIDE], memory.table[1:, [INPUTS, STRIDE]], strict=True)
+        for rows in range(1, most + 1)
+        if worth_packing(rows, int(below), int(stride))
+    ]
+    assert room >= max(needed)
+    assert needed[-1] < max(needed)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -19,7 +19,7 @@ from chainrule.activations import ACTIVATIONS
 from chainrule.engines import Patterns, Source, go_on, threads
 from chainrule.engines.cpu import pool, rows
 from chainrule.engines.cpu.compiled import loaded
-from chainrule.engines.cpu.layout import ACTIVATION, UNIT, Memory, aligned, block_of
+from chainrule.engines.cpu.layout import ACTIVATION, UNIT, Memory, aligned, block_of, together
 from chainrule.network import Network, as_inputs, as_targets
 from chainrule.notation import FloatArray
 from chainrule.objective import OBJECTIVES, penalty_gradient
@@ -180,14 +180,14 @@ class _Run:
         self.every_row = np.arange(len(self.arrays[0]), dtype=np.int64)
         self.window = np.zeros((1, 12), np.int64)
         self.window[0, :3] = [array.ctypes.data for array in self.arrays]
-        self.window[0, 4:10] = memory.rooms
+        self.window[0, 4:11] = memory.rooms
         self.job, self.reals = np.zeros((2, 12), np.int64), np.zeros(8)
         self.job[0, :4] = memory.table.ctypes.data, net.depth, self.window.ctypes.data, state.output.address
         self.job[0, 6] = window.batch_size
         self.job[0, 9:] = memory.theta.ctypes.data, memory.g.ctypes.data, state.slots.ctypes.data
         self.job[1, 0] = 0 if state.factors is None else state.factors.ctypes.data
         self.job[1, 4:7] = memory.length, net.penalize_bias, window.patterns
-        self.job[1, 9] = block_of(net)
+        self.job[1, 9:11] = block_of(net), together(net)
         self.reals[:4] = window.total, net.l1, net.l2, state.rule.clip or 0.0
 
     def begin(self, state: State, order: Any, learning_rates: Any) -> None:
@@ -252,9 +252,9 @@ class _Whole:
         self.reals = np.zeros(8)
         self.reals[0] = total
         self.window[0, :3] = [one.ctypes.data for one in self.arrays]
-        self.window[0, 4:10] = memory.rooms
+        self.window[0, 4:11] = memory.rooms
         self.job[0, :4] = memory.table.ctypes.data, net.depth, self.window.ctypes.data, state.output.address
-        self.job[0, 6], self.job[1, 9] = self.rows, block_of(net)
+        self.job[0, 6], self.job[1, 9:11] = self.rows, (block_of(net), together(net))
 
     def __call__(self, state: State, with_gradient: bool) -> float:
         """E without the penalties; its gradient is added to memory.g if it is asked for."""
@@ -335,7 +335,7 @@ class Predictor:
 
     def __init__(self, net: Network) -> None:
         self.net = net
-        self._memory = Memory(net, block_of(net) * threads(), training=False)
+        self._memory = Memory(net, block_of(net) * threads(), training=False, threads=threads())
         self._memory.place(net.theta)
         self._kept: list[Any] = [rows.activation(net.f[i], net.dtype, False) for i in range(1, net.depth)]
         self._memory.table[1 : net.depth, ACTIVATION] = [one.address for one in self._kept]
@@ -350,7 +350,7 @@ class Predictor:
     def _job(self, inputs: FloatArray, outputs: FloatArray) -> tuple[Any, Any]:
         """What the loop is told, and what must be kept while it runs."""
         window, job = np.zeros((1, 12), np.int64), np.zeros((2, 12), np.int64)
-        window[0, :2] = inputs.ctypes.data, outputs.ctypes.data
+        window[0, :2], window[0, 4:11] = (inputs.ctypes.data, outputs.ctypes.data), self._memory.rooms
         job[0, :4] = self._memory.table.ctypes.data, self.net.depth, window.ctypes.data, self._last.address
         job[0, 6:9] = self._memory.rows, len(inputs), self.net.f[-1].vector
         job[1, 7], job[1, 9] = 1, block_of(self.net)

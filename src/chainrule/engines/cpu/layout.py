@@ -21,7 +21,10 @@ NODES, VECTORS, STRIDE, INPUTS, W, G, Y, SLOPE, E_TERM, BACK, ACTIVATION, ONES =
 more with a bias); addresses of w, its gradient, y (x before f), f′, e (of the last layer: in the place of x), and w for
 the way back; of the activation; whether the layer above has biases. e takes the place of f′: memory that is near."""
 
-ROWS = {64: (12, 5, 4, 1), 32: (6, 3, 2, 1), 16: (4, 3, 2, 1)}[vector_bytes()]
+WIDTH = vector_bytes()
+"""Bytes of a vector."""
+
+ROWS = {64: (12, 5, 4, 1), 32: (6, 3, 2, 1), 16: (4, 3, 2, 1)}[WIDTH]
 """Rows of the tiles, the tallest first: two vectors by so many, and what they are multiplied by, fill the registers.
 
 A layer of so many nodes and their bias leaves 5 rows or 9 more often than not; a tile of one row waits for its sums.
@@ -35,9 +38,14 @@ BLOCK, LONG_BLOCK, CACHE = 4 * UNIT, 16 * UNIT, 2**20
 bytes and would have to be brought near again for each block: 1.4 times in 784-2048-2048-10, forward and back."""
 
 
+def together(net: Network) -> bool:
+    """Whether threads share the layers of a block; else each has blocks of its own."""
+    return net.n_parameters * net.dtype.itemsize > CACHE
+
+
 def block_of(net: Network) -> int:
     """Rows that go forward and back together."""
-    return BLOCK if net.n_parameters * net.dtype.itemsize <= CACHE else LONG_BLOCK
+    return LONG_BLOCK if together(net) else BLOCK
 
 
 NEAR = 2**20
@@ -45,6 +53,10 @@ NEAR = 2**20
 
 SOME = 96
 """Nodes whose error terms are worked out at a time where patterns are side by side: whole tiles, and whole vectors."""
+
+MANY = 16
+"""Vectors of a layer from which y is copied for it: that takes 3 % of its time, and is won back where others use the
+same core."""
 
 FAR = 512
 """Bytes of a row from which a power of two is avoided."""
@@ -57,13 +69,13 @@ WIDE, LARGE = 2048, 3 * 2**17
 class Memory:
     """The numbers of a network, and room for batches of up to so many rows, in one piece of memory.
 
-    Each thread has room of its own for what it copies for the gradient.
+    A team of threads has room for what it copies or turns over, and each of its threads room of its own.
     """
 
     def __init__(self, net: Network, rows: int, training: bool = True, threads: int = 1) -> None:
         self.dtype, self.net, self.rows = net.dtype, net, rows
         size, L = net.dtype.itemsize, net.depth
-        self.lanes = vector_bytes() // size
+        self.lanes = WIDTH // size
         self.table = np.zeros((L + 1, 12), np.int64)
         for i, nodes in enumerate(net.sizes):
             ones = i < L and net.bias[i]
@@ -76,7 +88,7 @@ class Memory:
             self.table[i, INPUTS] = net.sizes[i - 1] + net.bias[i - 1] if i else 0
         self.narrow = [0, *(narrow(nodes, self.lanes) for nodes in net.sizes[1:])]
         lengths = [
-            (few * -(-k // self.lanes) if few else k * vectors) * vector_bytes()
+            (few * -(-k // self.lanes) if few else k * vectors) * WIDTH
             for few, k, vectors in zip(self.narrow[1:], *self.table[1:, [INPUTS, VECTORS]].T.tolist(), strict=True)
         ]
         self.starts = np.concatenate([[0], np.cumsum(lengths)])
@@ -86,31 +98,36 @@ class Memory:
         room["errors"] = 8 * -(-rows // UNIT)
         strides = self.table[:, STRIDE]
         packed = [i for i in range(1, L + 1) if training and worth_packing(rows, strides[i - 1], strides[i])]
-        most = max((int(self.table[i, INPUTS]) for i in packed), default=0)  # each thread has its rows of the widest w
-        share = rows * size * -(-most // (ROWS[0] * threads)) * ROWS[0] + vector_bytes()
-        self.pack = -(-share // 64) * 64 if packed else 0
-        if training:
-            mine = -(-rows // (UNIT * threads)) * UNIT
-            self.pack = max([self.pack, *(self._room_of_many(i, mine) for i in range(2, L + 1))])
-        room["pack_y"] = threads * self.pack
-        room["pack_e"] = threads * rows * 2 * vector_bytes() if packed else 0
+        turned = max((self._turned(i, min(rows, block_of(net))) for i in range(2, L + 1) if training), default=0)
+        block = min(rows, block_of(net))
+        of_y = [
+            block * packed_row(int(self.table[i, INPUTS]), size)
+            for i in range(1, L + 1)
+            if not self.narrow[i] and worth_copying(block, int(self.table[i, VECTORS]))
+        ]
+        team = -(-max([turned, *of_y]) // 64) * 64 + 64
+        teams = 1 if together(net) and training else threads
+        of_tile = ROWS[0] * (rows + 1) * size
+        tiles = max((-(-int(self.table[i, INPUTS]) // ROWS[0]) for i in packed), default=0)
+        room["team"] = max(teams * team, min(tiles * of_tile, 2 * NEAR + of_tile) + WIDTH if packed else 0)
+        own = max(4 * SOME * WIDTH if turned else 0, rows * 2 * WIDTH if packed else 0)
+        room["own"] = threads * own
         for i in range(L + 1):
             of_rows = rows * int(self.table[i, STRIDE])
             room[f"y{i}"] = of_rows
             if training and 0 < i < L:
                 room[f"slope{i}"] = of_rows
             if training and i > 1 and not self.narrow[i]:
-                room[f"back{i}"] = (
-                    int(self.table[i, VECTORS] * self.table[i - 1, VECTORS]) * self.lanes * vector_bytes()
-                )
-        self._arena, places = _arena(room)
+                room[f"back{i}"] = int(self.table[i, VECTORS] * self.table[i - 1, VECTORS]) * self.lanes * WIDTH
+        self._arena, places = _arena(room, UNIT * int(strides.max()))
         base = self._arena.ctypes.data
 
         def part(name: str, dtype: Any) -> Any:
             return self._arena[places[name] : places[name] + room[name]].view(dtype)
 
         self.theta, self.g = part("theta", self.dtype), part("g", self.dtype)
-        self.rooms = [*(base + places[name] for name in ("t", "shares", "errors", "pack_y", "pack_e")), self.pack]
+        addresses = (base + places[name] for name in ("t", "shares", "errors", "team", "own"))
+        self.rooms = [*addresses, 0 if teams == 1 else team, own]
         for i in range(L + 1):
             columns = {Y: f"y{i}", SLOPE: f"slope{i}", E_TERM: f"slope{i}", BACK: f"back{i}"}
             for column, name in columns.items():
@@ -126,14 +143,14 @@ class Memory:
         self.order = self._order()
         part("t", self.dtype)[:] = np.nan
 
-    def _room_of_many(self, i: int, rows: int) -> int:
-        """Bytes that the error terms of layer i - 1 take where patterns are side by side: for as many as ever are."""
+    def _turned(self, i: int, rows: int) -> int:
+        """Bytes of e of layer i turned over, of as many patterns as ever are."""
         wide, below = int(self.table[i, VECTORS]), int(self.table[i - 1, VECTORS])
         most = min(rows, 2 * wide * below * self.lanes // (2 * wide + 3 * below))
         if self.narrow[i] or not most:
             return 0
-        of_pair = 2 * vector_bytes() * wide * self.lanes
-        return min(-(-most // (2 * self.lanes)), max(1, NEAR // of_pair)) * of_pair + 4 * SOME * vector_bytes()
+        of_pair = 2 * WIDTH * wide * self.lanes
+        return min(-(-most // (2 * self.lanes)), max(1, NEAR // of_pair)) * of_pair
 
     def _order(self) -> Any:
         """Where each entry of θ lies in a vector of this layout."""
@@ -181,24 +198,39 @@ def worth_packing(rows: int, below: int, stride: int) -> bool:
     return min(below, stride) >= WIDE and rows * (below + stride) >= LARGE
 
 
+def near_rows(rows: int, length: int) -> int:
+    """How many rows of so many bytes are gone through again and again, in pieces of whole tiles that stay near."""
+    pieces = max(1, -(-rows * length // NEAR))
+    return -(-rows // (pieces * ROWS[0])) * ROWS[0]
+
+
+def packed_row(k: int, size: int) -> int:
+    """Bytes of a row of y, of k numbers, that is copied for its layer: to the next whole vector, and one more."""
+    return -(-k * size // WIDTH) * WIDTH + size
+
+
+def worth_copying(rows: int, vectors: int) -> bool:
+    """Whether so many rows of y are copied for a layer of so many vectors."""
+    return rows >= 2 * ROWS[0] and vectors >= MANY
+
+
 def _stride(numbers: int, size: int) -> int:
     """Bytes from row to row."""
-    width = vector_bytes()
-    length = -(-numbers * size // width) * width
-    return length + width if length >= FAR and length & (length - 1) == 0 else length
+    length = -(-numbers * size // WIDTH) * WIDTH
+    return length + WIDTH if length >= FAR and length & (length - 1) == 0 else length
 
 
 HUGE = 2**21
 """Bytes of a large page: an arena that is larger starts at one, and the system is asked for such pages."""
 
 
-def _arena(room: dict[str, int]) -> tuple[Any, dict[str, int]]:
-    """One array of bytes, all 0, for all parts, each at the start of a cache line."""
+def _arena(room: dict[str, int], beyond: int = 0) -> tuple[Any, dict[str, int]]:
+    """One array of bytes, all 0, for all parts, each at the start of a cache line; so many can be read beyond them."""
     places, total = {}, 0
     for name, length in room.items():
         places[name] = total
         total += -(-length // 64) * 64 + 64
-    total += vector_bytes() ** 2  # so that rows of w that are not there can be read as it is turned over
+    total += WIDTH**2 + beyond  # rows of w, and of y, that are not there are read when they are turned over
     step = HUGE if total >= HUGE else 64
     memory = np.zeros(total + step, np.uint8)
     start = -memory.ctypes.data % step

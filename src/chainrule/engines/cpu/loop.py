@@ -6,17 +6,16 @@ with the biases as one row more, for a node of layer i-1 that is always 1: so a 
 layer i is narrow, w is not turned over, and its gradient is that of y by e instead of e by y. Rows of all arrays are
 filled up to whole vectors; w, e and hidden y with zeros, so that what else stands there counts for nothing. Its
 letters: the page's; k a node of the layer below, or how many there are with the one that is always 1; η the learning
-rate. `like` is a 0 of the network's type, size its bytes, me the number of a thread.
+rate. `like` is a 0 of the network's type, size its bytes; a team: see :mod:`chainrule.engines.cpu.team`.
 
 A job is a table of two rows, which :class:`chainrule.engines.cpu._Run` fills; a window names the patterns and the room
-for a batch: inputs, targets, weights s, order, then t, shares, E of each unit, and room for packing.
+for a batch: inputs, targets, weights s, order, then t, shares, E of each unit, a team's room for what it copies or
+turns over, a thread's own, and the bytes of both.
 """
 
 from __future__ import annotations
 
 import math
-
-from numba import njit
 
 from chainrule.engines.cpu.layout import (
     ACTIVATION,
@@ -30,17 +29,19 @@ from chainrule.engines.cpu.layout import (
     STRIDE,
     UNIT,
     VECTORS,
+    WIDTH,
     G,
     W,
     Y,
+    worth_copying,
     worth_packing,
 )
+from chainrule.engines.cpu.team import ALONE, PIECES, compiled, corner, cut, meet, share, taken
 from chainrule.engines.cpu.tiles import (
-    WIDTH,
-    arrive,
     backward_few,
     backward_many,
     backward_product,
+    bytes_of,
     call_activation,
     call_output,
     call_softmax,
@@ -55,43 +56,26 @@ from chainrule.engines.cpu.tiles import (
     move,
     move_part,
     narrow_forward,
+    pack,
+    packed_forward,
     packed_gradient,
+    packed_row,
     put,
     put_double,
-    seen,
     transpose_block,
     word,
-    yield_processor,
 )
 
 TALL = ROWS[0]
+
+COPIED = math.lcm(UNIT, TALL)
+"""Rows that pieces of a product have a multiple of, if y was copied for it."""
 
 FEW = 4
 """Patterns of a batch up to which w is not turned over for the way back: a step of one takes 0.88 of the time in
 4-16-16-1, 0.62 in 16-64-64-4 and 0.55 in 64-256-256-10, one of four 0.97, 0.86 and 0.69."""
 
-compiled = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
-"""The loops are called by address from :mod:`chainrule.engines.cpu.compiled`, never by Python."""
-
-packed = compiled(worth_packing)
-
-
-@compiled
-def meet(barrier: int, threads: int) -> bool:
-    """Wait until all threads are here; false if they were called off before all had begun."""
-    if threads > 1:
-        before = arrive(barrier)
-        if before < 0:
-            return False
-        all_here = (before // threads + 1) * threads
-        tries = 0
-        while seen(barrier) < all_here:
-            if seen(barrier) < 0:
-                return False
-            tries += 1
-            if tries > 2000:
-                yield_processor()
-    return True
+packed, copied = compiled(worth_packing), compiled(worth_copying)
 
 
 @compiled
@@ -107,37 +91,55 @@ def across(layers: int, i: int, size: int) -> int:
 
 
 @compiled
-def forward(like: float, size: int, layers: int, L: int, first: int, rows: int) -> None:
+def forward(
+    like: float, size: int, layers: int, L: int, first: int, rows: int, room: int, team: tuple[int, int, int]
+) -> None:
     """Feed rows of the batch forward, layer by layer (steps 4 and 6), and keep f'(x) for the way back.
 
     x[i][p, j] = sum_k y[i-1][p, k] * w[i][k, j]
     y[i][p, j] = f[i](x[i][p, j]),    of the last layer x stays
     """
     for i in range(1, L + 1):
-        stride, below = field(layers, i, STRIDE), field(layers, i - 1, STRIDE)
-        y_below, x = field(layers, i - 1, Y) + first * below, field(layers, i, Y) + first * stride
-        w, vectors, k = field(layers, i, W), field(layers, i, VECTORS), field(layers, i, INPUTS)
-        nodes = field(layers, i, NODES)
-        if narrow(layers, i):
-            narrow_forward(like, y_below, below, w, across(layers, i, size), x, stride, rows, nodes)
-        else:
-            forward_product(like, y_below, below, w, x, 0, stride, k, 0, 0, rows, vectors, k, size, True)
-        if i < L:
-            slope = field(layers, i, SLOPE) + first * stride
-            call_activation(field(layers, i, ACTIVATION), (x, slope, stride, rows, vectors))
-            last, inside = (vectors - 1) * WIDTH, nodes - (vectors - 1) * (WIDTH // size)
-            if inside * size < WIDTH:  # beside the nodes: the one that is always 1, and what counts for nothing
-                for p in range(rows):
-                    fill_up(like, x + p * stride + last, inside, field(layers, i, ONES))
-                    if field(layers, i, SLOPE):
-                        fill_up(like, slope + p * stride + last, inside, 0)
+        stride, below, k = field(layers, i, STRIDE), field(layers, i - 1, STRIDE), field(layers, i, INPUTS)
+        nodes, vectors, of_row, unit = field(layers, i, NODES), field(layers, i, VECTORS), 0, 0
+        if not narrow(layers, i) and copied(rows, vectors):
+            pack(like, field(layers, i - 1, Y) + first * below, below, rows, k, size, room, team)
+            meet(team)
+            of_row, unit = packed_row(k, size), COPIED
+        some, wide, down, pieces = cut(rows, vectors, team[1], unit)
+        n = taken(team, -1, pieces)
+        while n < pieces:
+            p, start = corner(n, some, wide, down)
+            few, end = min(some, rows - p), min(vectors, start + wide)
+            here = (first + p) * stride + start * WIDTH
+            x, w = field(layers, i, Y) + here, field(layers, i, W) + start * WIDTH * k
+            y_below, done = field(layers, i - 1, Y) + (first + p) * below, 0
+            if of_row and few >= TALL:
+                done = few - few % TALL
+                packed_forward(like, room + p * of_row, w, x, stride, k, done, end - start, size)
+            if narrow(layers, i):
+                narrow_forward(like, y_below, below, w, across(layers, i, size), x, stride, few, nodes)
+            elif done < few:
+                of_y, of_x = y_below + done * below, x + done * stride
+                forward_product(like, of_y, below, w, of_x, 0, stride, k, 0, 0, few - done, end - start, k, size, True)
+            if i < L:
+                slope = field(layers, i, SLOPE) + here
+                call_activation(field(layers, i, ACTIVATION), (x, slope, stride, few, end - start))
+                last, inside = (end - start - 1) * WIDTH, nodes - (vectors - 1) * (WIDTH // size)
+                if end == vectors and inside * size < WIDTH:  # beside the nodes: the one that is always 1, and zeros
+                    for q in range(few):
+                        fill_up(like, x + q * stride + last, inside, field(layers, i, ONES))
+                        if field(layers, i, SLOPE):
+                            fill_up(like, slope + q * stride + last, inside, 0)
+            n = taken(team, n, pieces)
+        meet(team)
 
 
 @compiled
-def lies(layers: int, i: int, size: int, patterns: int, mine: int) -> bool:
+def lies(layers: int, i: int, size: int, patterns: int, block: int) -> bool:
     """Whether w serves the way back as it lies: as patterns are few, or as it would be more to turn over than e.
 
-    Each thread has mine of the patterns; 0 patterns stand for any number, for which w was turned over once.
+    So many patterns go together; 0 patterns stand for any number, for which w was turned over once.
     """
     if patterns <= FEW:
         return patterns > 0
@@ -145,47 +147,69 @@ def lies(layers: int, i: int, size: int, patterns: int, mine: int) -> bool:
     if patterns * (2 * wide + 3 * below) * size > 2 * wide * below * WIDTH:  # squares, and half more to bring back
         return False
     pair = 2 * WIDTH // size
-    return -min(mine, patterns) % pair <= max(1, pair // 8)  # no more of the last pair of vectors may be left empty
+    empty = patterns // block * (-block % pair) + -(patterns % block) % pair
+    return 7 * empty <= patterns  # what is worked out in vain where the last pair of vectors is not full
 
 
 @compiled
 def error_terms(
-    like: float, size: int, layers: int, L: int, first: int, rows: int, patterns: int, mine: int, room: int
+    like: float,
+    size: int,
+    layers: int,
+    L: int,
+    first: int,
+    rows: int,
+    patterns: int,
+    block: int,
+    turned: int,
+    room: int,
+    team: tuple[int, int, int],
 ) -> None:
     """Error terms of the hidden layers (step 21); those of the output layer (step 20) stand where x[L] was.
 
     e[i][p, k] = sum_j e[i+1][p, j] * w[i+1][j, k] * f_prime[i](x[i][p, k]),    w as `turn` wrote it, unless it lies
     """
     for i in range(L - 1, 0, -1):
-        stride, above = field(layers, i, STRIDE), field(layers, i + 1, STRIDE)
+        stride, above, below = field(layers, i, STRIDE), field(layers, i + 1, STRIDE), field(layers, i, NODES)
+        nodes, wide, vectors = field(layers, i + 1, NODES), field(layers, i + 1, VECTORS), field(layers, i, VECTORS)
+        w, k, back = field(layers, i + 1, W), field(layers, i + 1, INPUTS), field(layers, i + 1, BACK)
         e_above, e = field(layers, i + 1, E_TERM) + first * above, field(layers, i, E_TERM) + first * stride
-        slope, w, vectors = field(layers, i, SLOPE) + first * stride, field(layers, i + 1, W), field(layers, i, VECTORS)
-        nodes, wide, back = field(layers, i + 1, NODES), field(layers, i + 1, VECTORS), field(layers, i + 1, BACK)
-        if not narrow(layers, i + 1) and lies(layers, i + 1, size, patterns, mine):
-            k, below = field(layers, i + 1, INPUTS), field(layers, i, NODES)
-            if patterns <= FEW:
-                backward_few(like, e_above, above, w, k, wide, e, slope, stride, rows, below, size)
-            else:
-                backward_many(like, e_above, above, w, k, wide, nodes, e, slope, stride, rows, below, size, room)
+        slope = field(layers, i, SLOPE) + first * stride
+        lying = not narrow(layers, i + 1) and lies(layers, i + 1, size, patterns, block)
+        if lying and patterns > FEW:
+            given = (stride, rows, below, size, turned, room, team)
+            backward_many(like, e_above, above, w, k, wide, nodes, e, slope, *given)
             continue
-        deep, of_w = wide * (WIDTH // size), 0
+        lanes = WIDTH // size
+        deep, of_w, last = wide * lanes, 0, below - (vectors - 1) * lanes
         if narrow(layers, i + 1):
             deep, of_w = 1, across(layers, i + 1, size)
-        backward_product(like, e_above, above, back, e, slope, stride, deep, of_w, 0, rows, vectors, nodes, size, True)
-        last, inside = (vectors - 1) * WIDTH, field(layers, i, NODES) - (vectors - 1) * (WIDTH // size)
-        if of_w and inside * size < WIDTH:  # where its biases stand
-            for p in range(rows):
-                fill_up(like, e + p * stride + last, inside, 0)
+        some, high, down, pieces = cut(rows, vectors, team[1], 0)
+        n = taken(team, -1, pieces)
+        while n < pieces:
+            p, start = corner(n, some, high, down)
+            few, end, here = min(some, rows - p), min(vectors, start + high), p * stride + start * WIDTH
+            if lying:
+                of_rows = (e_above + p * above, above, w, k, wide, e + p * stride, slope + p * stride, stride, few)
+                backward_few(like, *of_rows, start * lanes, min(below, end * lanes), size)
+            else:
+                of_e = (e_above + p * above, above, back + start * WIDTH * deep, e + here, slope + here, stride)
+                backward_product(like, *of_e, deep, of_w, 0, few, end - start, nodes, size, True)
+                if of_w and end == vectors and last < lanes:  # where its biases stand
+                    for q in range(few):
+                        fill_up(like, e + here + q * stride + (end - start - 1) * WIDTH, last, 0)
+            n = taken(team, n, pieces)
+        meet(team)
 
 
 @compiled
-def turn(like: float, size: int, layers: int, L: int, patterns: int, mine: int, me: int, threads: int) -> None:
+def turn(like: float, size: int, layers: int, L: int, patterns: int, block: int, me: int, threads: int) -> None:
     """w as (nodes of i, nodes of i-1), for the way back; turned in registers, anew for each batch, as w has changed."""
     lanes = WIDTH // size
     for i in range(2, L + 1):
         nodes, w, back = field(layers, i - 1, NODES), field(layers, i, W), field(layers, i, BACK)
         vectors, below = field(layers, i, VECTORS), field(layers, i - 1, VECTORS)
-        if narrow(layers, i) or lies(layers, i, size, patterns, mine):
+        if narrow(layers, i) or lies(layers, i, size, patterns, block):
             continue
         for panel in range(2 * me, vectors, 2 * threads):
             of_source = min(2, vectors - panel) * WIDTH
@@ -199,19 +223,27 @@ def turn(like: float, size: int, layers: int, L: int, patterns: int, mine: int, 
 
 @compiled
 def gradient(
-    like: float, size: int, layers: int, L: int, window: int, rows: int, into: int, add: bool, me: int, threads: int
+    like: float,
+    size: int,
+    layers: int,
+    L: int,
+    window: int,
+    rows: int,
+    into: int,
+    add: bool,
+    team: tuple[int, int, int],
 ) -> None:
     """sum_p e[i][p, j] * y[i-1][p, k] into the gradient by w[i][k, j], or added to that or to w (step 24).
 
-    As e was scaled, so is the sum. A bias is the weight from the node that is always 1. Each thread has rows of w of
-    its own, and sums over all p.
+    As e was scaled, so is the sum. A bias is the weight from the node that is always 1. Threads share w, and each sums
+    over all p.
     """
+    me, threads, _ = team
+    room, own = field(window, 0, 7), field(window, 0, 8) + me * field(window, 0, 10)
     for i in range(1, L + 1):
         stride, below = field(layers, i, STRIDE), field(layers, i - 1, STRIDE)
         y_below, e = field(layers, i - 1, Y), field(layers, i, E_TERM)
         k, vectors = field(layers, i, INPUTS), field(layers, i, VECTORS)
-        share = (k + TALL * threads - 1) // (TALL * threads) * TALL
-        first, last = min(k, me * share), min(k, (me + 1) * share)
         to = field(layers, i, into)
         if narrow(layers, i):
             if me == 0:
@@ -219,10 +251,10 @@ def gradient(
                 wide = of_w // WIDTH
                 gradient_product(like, e, stride, y_below, to, 0, below, 1, of_w, 0, nodes, wide, rows, size, add)
         elif packed(rows, below, stride):
-            room_y, room_e = field(window, 0, 7) + me * field(window, 0, 9), field(window, 0, 8) + me * rows * 2 * WIDTH
-            given = (to, stride, k, first, last, vectors, rows, size, add, room_y, room_e)
-            packed_gradient(like, y_below, below, e, *given)
+            packed_gradient(like, y_below, below, e, to, stride, k, vectors, rows, size, add, room, own, team)
         else:
+            mine = (k + TALL * threads - 1) // (TALL * threads) * TALL
+            first, last = min(k, me * mine), min(k, (me + 1) * mine)
             gradient_product(like, y_below, below, e, to, 0, stride, k, 0, first, last, vectors, rows, size, add)
 
 
@@ -255,12 +287,6 @@ def gather(
 
 
 @compiled
-def of_thread(rows: int, threads: int) -> int:
-    """Rows of a batch that are one thread's."""
-    return -(-rows // (UNIT * threads)) * UNIT
-
-
-@compiled
 def batch(
     like: float,
     size: int,
@@ -269,35 +295,42 @@ def batch(
     window: int,
     start: int,
     rows: int,
+    patterns: int,
     block: int,
     divisor: float,
     output: int,
     scale: float,
     back: bool,
-    turned: bool,
-    mine: int,
-    me: int,
+    together: bool,
+    team: tuple[int, int, int],
 ) -> None:
     """All error terms of a batch, times the share of their pattern and scale; E unit by unit into the window.
 
-    Forward, then the output layer's (step 20), then the hidden layers' (step 21). Each thread has rows of its own. They
-    go forward and back a block at a time, which stays in the cache. Turned says that w was turned over once for all.
+    Forward, then the output layer's (step 20), then the hidden layers' (step 21), a block of rows at a time, which
+    stays in the cache: where w does not, threads go through a block together, so that each reads another part of w;
+    else each takes blocks of its own. 0 patterns: see `lies`.
     """
-    t, shares, errors = field(window, 0, 4), field(window, 0, 5), field(window, 0, 6)
+    t, shares, errors, me = field(window, 0, 4), field(window, 0, 5), field(window, 0, 6), team[0]
     stride, vectors, nodes = field(layers, L, STRIDE), field(layers, L, VECTORS), field(layers, L, NODES)
-    room = field(window, 0, 7) + me * field(window, 0, 9)
-    end = min(rows, (me + 1) * mine)
-    for first in range(me * mine, end, block):
-        n = min(block, end - first)
-        gather(like, size, layers, L, window, start, first, n, divisor)
-        forward(like, size, layers, L, first, n)
-        for unit in range(first, first + n, UNIT):
-            x, t_unit, share = field(layers, L, Y) + unit * stride, t + unit * stride, shares + unit * size
-            few = min(UNIT, first + n - unit)
-            E = call_output(output, (x, t_unit, share, stride, few, vectors, nodes, scale))
+    room, own = field(window, 0, 7) + me * field(window, 0, 9), field(window, 0, 8) + me * field(window, 0, 10)
+    blocks, crew = -(-rows // block), team if together else ALONE
+    n = 0 if together else taken(team, -1, blocks)
+    while n < blocks:
+        first, few = n * block, min(block, rows - n * block)
+        mine = share(few, crew[1])
+        begin, end = first + min(few, crew[0] * mine), first + min(few, (crew[0] + 1) * mine)
+        gather(like, size, layers, L, window, start, begin, end - begin, divisor)
+        meet(crew)
+        forward(like, size, layers, L, first, few, room, crew)
+        for unit in range(begin, end, UNIT):
+            x, t_unit, of_unit = field(layers, L, Y) + unit * stride, t + unit * stride, shares + unit * size
+            E = call_output(output, (x, t_unit, of_unit, stride, min(UNIT, end - unit), vectors, nodes, scale))
             put_double(errors + 8 * (unit // UNIT), E)
+        meet(crew)
         if back:
-            error_terms(like, size, layers, L, first, n, 0 if turned else rows, mine, room)
+            error_terms(like, size, layers, L, first, few, patterns, block, room, own, crew)
+        n = n + 1 if together else taken(team, n, blocks)
+    meet(team)
 
 
 @compiled
@@ -375,35 +408,58 @@ def clipped(like: float, size: int, g: int, factors: int, length: int, clip: flo
 
 
 @compiled
-def epoch(like: float, size: int, job: int, reals: int, me: int) -> int:
+def by_rule(like: float, size: int, job: int, reals: int, b: int, team: tuple[int, int, int]) -> None:
+    """Update θ by a rule, from the gradient of a batch; before that, penalties are added to it, and it is clipped."""
+    layers, L, step, theta = field(job, 0, 0), field(job, 0, 1), field(job, 0, 8), field(job, 0, 9)
+    g, slots, factors, numbers = field(job, 0, 10), field(job, 0, 11), field(job, 1, 0), field(job, 1, 1)
+    of_numbers, rates, length, threads = field(job, 1, 2), field(job, 1, 3), field(job, 1, 4), team[1]
+    l1, l2, clip = get_double(reals + 8), get_double(reals + 16), get_double(reals + 24)
+    if l1 or l2 or clip > 0:
+        if team[0] == 0:
+            if l1 or l2:
+                add_penalty(like, size, layers, L, l1, l2, field(job, 1, 5), G, 1.0)
+            if clip > 0:
+                clipped(like, size, g, factors, length, clip)
+        meet(team)
+    some = length if threads == 1 else -(-(length // WIDTH) // (PIECES * threads)) * WIDTH
+    pieces = -(-length // some)
+    n = taken(team, -1, pieces)
+    while n < pieces:
+        here, wide = n * some, min(some, length - n * some) // WIDTH
+        at = (theta + here, g + here, slots + here, factors + here if factors else 0)
+        call_step(step, (*at, numbers + b * of_numbers, rates + b * size, wide, length))
+        n = taken(team, n, pieces)
+
+
+@compiled
+def epoch(like: float, _size: int, job: int, reals: int, me: int) -> int:
     """Batches from first to last of a window: forward, error terms, gradient, update; the first that was not done.
 
     Plain descent needs no gradient: error terms are scaled by η, and their products are added to w in place. Other
     rules have a step, which is called when the gradient is there. A batch after which E is not finite is not learned
     from, and none comes after it. The divisor makes E of a batch an estimate of that of all patterns. All threads run
-    this at once, each on its own patterns and then on its own rows of w, and meet where one needs what others wrote.
+    this at once, share patterns and then w, and meet where one needs what others wrote.
     """
+    size = bytes_of(like)
     layers, L, window, output = field(job, 0, 0), field(job, 0, 1), field(job, 0, 2), field(job, 0, 3)
     first, last, batch_size, patterns = field(job, 0, 4), field(job, 0, 5), field(job, 0, 6), field(job, 0, 7)
-    step, theta, g, slots = field(job, 0, 8), field(job, 0, 9), field(job, 0, 10), field(job, 0, 11)
-    factors, numbers, of_numbers, rates = field(job, 1, 0), field(job, 1, 1), field(job, 1, 2), field(job, 1, 3)
-    length, biases, all_patterns = field(job, 1, 4), field(job, 1, 5), field(job, 1, 6)
-    threads, barrier, block = field(job, 1, 7), field(job, 1, 8), field(job, 1, 9)
-    total, l1, l2, clip = get_double(reals), get_double(reals + 8), get_double(reals + 16), get_double(reals + 24)
-    running = get_double(reals + 32)
-    if not meet(barrier, threads):
+    step, rates, biases, all_patterns = field(job, 0, 8), field(job, 1, 3), field(job, 1, 5), field(job, 1, 6)
+    together, threads = field(job, 1, 10) > 0, field(job, 1, 7)
+    team = me, threads, field(job, 1, 8)
+    total, l1, l2, running = get_double(reals), get_double(reals + 8), get_double(reals + 16), get_double(reals + 32)
+    if not meet(team):
         return first
     for b in range(first, last):
         start = b * batch_size
         rows = min(batch_size, patterns - start)
         η = get(like, rates + b * size)
         scale, divisor = -1.0 if step else float(η), total * rows / all_patterns
-        mine = of_thread(rows, threads)
+        block = field(job, 1, 9) if together else min(field(job, 1, 9), share(rows, threads))
         if rows > FEW:
-            turn(like, size, layers, L, rows, mine, me, threads)
-            meet(barrier, threads)
-        batch(like, size, layers, L, window, start, rows, block, divisor, output, scale, True, False, mine, me)
-        meet(barrier, threads)
+            turn(like, size, layers, L, rows, block, me, threads)
+            meet(team)
+        given = (start, rows, rows, block, divisor, output, scale, True, together, team)
+        batch(like, size, layers, L, window, *given)
         E = summed(window, rows)
         if l1 or l2:
             E += penalty(like, size, layers, L, l1, l2, biases)
@@ -412,90 +468,76 @@ def epoch(like: float, size: int, job: int, reals: int, me: int) -> int:
             return b
         if me == 0:
             put_double(reals + 32, running)
-        meet(barrier if l1 or l2 else 0, threads if l1 or l2 else 1)
+        if l1 or l2:
+            meet(team)
         if not step:
-            if (l1 or l2) and me == 0:
-                add_penalty(like, size, layers, L, l1, l2, biases, W, -float(η))
-            meet(barrier if l1 or l2 else 0, threads if l1 or l2 else 1)
-            gradient(like, size, layers, L, window, rows, W, True, me, threads)
-        else:
-            part = -(-(length // WIDTH) // threads) * WIDTH
-            from_, to = min(length, me * part), min(length, (me + 1) * part)
-            gradient(like, size, layers, L, window, rows, G, False, me, threads)
-            meet(barrier, threads)
-            if l1 or l2 or clip > 0:
+            if l1 or l2:
                 if me == 0:
-                    if l1 or l2:
-                        add_penalty(like, size, layers, L, l1, l2, biases, G, 1.0)
-                    if clip > 0:
-                        clipped(like, size, g, factors, length, clip)
-                meet(barrier, threads)
-            here = factors + from_ if factors else 0
-            call_step(
-                step,
-                (
-                    theta + from_,
-                    g + from_,
-                    slots + from_,
-                    here,
-                    numbers + b * of_numbers,
-                    rates + b * size,
-                    (to - from_) // WIDTH,
-                    length,
-                ),
-            )
-        meet(barrier, threads)
+                    add_penalty(like, size, layers, L, l1, l2, biases, W, -float(η))
+                meet(team)
+            gradient(like, size, layers, L, window, rows, W, True, team)
+        else:
+            gradient(like, size, layers, L, window, rows, G, False, team)
+            meet(team)
+            by_rule(like, size, job, reals, b, team)
+        meet(team)
     return last
 
 
 @compiled
-def whole(like: float, size: int, job: int, reals: int, me: int) -> int:
+def whole(like: float, _size: int, job: int, reals: int, me: int) -> int:
     """Add E of rows from first to last of a window, without the penalties, and its gradient to g if it is asked for.
 
     The batches are always the same, so that bits do not depend on where it was interrupted.
     """
+    size = bytes_of(like)
     layers, L, window, output = field(job, 0, 0), field(job, 0, 1), field(job, 0, 2), field(job, 0, 3)
     first, last, batch_size, with_gradient = field(job, 0, 4), field(job, 0, 5), field(job, 0, 6), field(job, 0, 8)
-    threads, barrier, block = field(job, 1, 7), field(job, 1, 8), field(job, 1, 9)
+    together, team = field(job, 1, 10) > 0, (me, field(job, 1, 7), field(job, 1, 8))
     total = get_double(reals)
-    if not meet(barrier, threads):
+    if not meet(team):
         return first
     if with_gradient:
-        turn(like, size, layers, L, 0, 0, me, threads)
-        meet(barrier, threads)
+        turn(like, size, layers, L, 0, 1, me, team[1])
+        meet(team)
     E = get_double(reals + 32)
     for start in range(first, last, batch_size):
         rows = min(batch_size, last - start)
-        mine = of_thread(rows, threads)
-        batch(like, size, layers, L, window, start, rows, block, total, output, -1.0, with_gradient, True, mine, me)
-        meet(barrier, threads)
+        block = field(job, 1, 9) if together else min(field(job, 1, 9), share(rows, team[1]))
+        given = (start, rows, 0, block, total, output, -1.0, with_gradient > 0, together, team)
+        batch(like, size, layers, L, window, *given)
         E += summed(window, rows)
         if with_gradient:
-            gradient(like, size, layers, L, window, rows, G, True, me, threads)
-        meet(barrier, threads)
+            gradient(like, size, layers, L, window, rows, G, True, team)
+        meet(team)
     if me == 0:
         put_double(reals + 32, E)
     return last
 
 
 @compiled
-def outputs(like: float, size: int, job: int, reals: int, me: int) -> int:
+def outputs(like: float, _size: int, job: int, reals: int, me: int) -> int:
     """y of the last layer for all rows of a window."""
+    size = bytes_of(like)
     layers, L, window, last = field(job, 0, 0), field(job, 0, 1), field(job, 0, 2), field(job, 0, 3)
-    patterns, softmax, threads, block = field(job, 0, 7), field(job, 0, 8), field(job, 1, 7), field(job, 1, 9)
+    patterns, softmax, block = field(job, 0, 7), field(job, 0, 8), field(job, 1, 9)
+    team = me, field(job, 1, 7), field(job, 1, 8)
     inputs, to = field(window, 0, 0), field(window, 0, 1)
     n_0, n_L = field(layers, 0, NODES) * size, field(layers, L, NODES) * size
     stride_0, stride, vectors = field(layers, 0, STRIDE), field(layers, L, STRIDE), field(layers, L, VECTORS)
     y_0, x = field(layers, 0, Y) + me * block * stride_0, field(layers, L, Y) + me * block * stride
-    for start in range(me * block, patterns, threads * block):
-        rows = min(block, patterns - start)
+    blocks, room = -(-patterns // block), field(window, 0, 7) + me * field(window, 0, 9)
+    n = taken(team, -1, blocks)
+    while n < blocks:
+        start, rows = n * block, min(block, patterns - n * block)
         for p in range(rows):
             transfer(like, size, y_0 + p * stride_0, inputs + (start + p) * n_0, n_0)
-        forward(like, size, layers, L, me * block, rows)
+        forward(like, size, layers, L, me * block, rows, room, ALONE)
         if softmax:
             call_softmax(last, (x, 0, stride, rows, vectors, field(layers, L, NODES)))
         else:
             call_activation(last, (x, 0, stride, rows, vectors))
         for p in range(rows):
             copy(to + (start + p) * n_L, x + p * stride, n_L)
+        n = taken(team, n, blocks)
     return patterns

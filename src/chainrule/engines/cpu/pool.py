@@ -87,7 +87,7 @@ def run(loop: Any, job: Any, reals: Any, count: int, keep: Any) -> int:
 
 def _together(loop: Any, job: Any, reals: Any, count: int, keep: Any) -> int | None:
     """The same; None if the system gives no more threads. Ctrl-C may come at any point outside of the loop."""
-    barrier = np.zeros(1, np.int64)
+    barrier = np.zeros((count + 3, 8), np.int64)  # counters in lines of their own: see team.py
     job[1, 7:9] = count, barrier.ctypes.data
     others, begun = [], False
     try:
@@ -99,10 +99,10 @@ def _together(loop: Any, job: Any, reals: Any, count: int, keep: Any) -> int | N
     except RuntimeError:
         if begun:
             raise
-        barrier[0] = CALLED_OFF
+        barrier[:] = CALLED_OFF
         return None
     except BaseException:
-        barrier[0] = CALLED_OFF
+        barrier[:] = CALLED_OFF
         raise
     for other in others:
         other.result()

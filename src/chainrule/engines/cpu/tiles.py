@@ -9,6 +9,9 @@ neither as well.
 What it gains, in float32 with vectors of 64 bytes, where multiply-adds alone reach 177 GFLOP/s:
 
 - tiles of 12 rows and 2 vectors reach 175 of these, of 8 or 5 rows 174 to 177, of 4 rows 163, of one row 54 to 109;
+- where another program uses the other half of the core, instructions count, not multiply-adds alone: tiles of 12 rows
+  took 52 instructions for 24 of them and reached 0.69 to 0.75 of what multiply-adds alone did; four numbers of a sum in
+  a turn of the loop (42) reach 0.77; numbers of A read for each multiply-add (36, and 32 where y is copied) 0.86;
 - y and e copied for the gradient of wide layers: 2,048 by 2,048 of 256 patterns goes from 97 to 171 (1.8 times); y
   copied in pieces that stay near: 2 % of a step of 784-2048-2048-10;
 - bringing near what is next: 4 % of a step of 784-512-512-10, more of 784-2048-2048-10, nothing in smaller networks;
@@ -18,23 +21,25 @@ What it gains, in float32 with vectors of 64 bytes, where multiply-adds alone re
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from chainrule.engines.cpu.layout import NEAR, ROWS, SOME
-from chainrule.engines.cpu.machine import has_fma, vector_bytes
+from chainrule.engines.cpu.layout import NEAR, ROWS, SOME, WIDTH, near_rows
+from chainrule.engines.cpu.layout import packed_row as _packed_row
+from chainrule.engines.cpu.machine import has_fma
+from chainrule.engines.cpu.team import meet, taken
 from chainrule.engines.cpu.vector import INT32, INT64, POINTER, Emitter, Vector, repeated
-
-WIDTH = vector_bytes()
 
 QUARTER = 16
 """Bytes within which registers of any length are shuffled fastest."""
 
-FORWARD, BACKWARD, MANY_BACKWARD, LAST_BACKWARD, GRADIENT, FAR_GRADIENT = range(6)
+FORWARD, BACKWARD, MANY_BACKWARD, LAST_BACKWARD, GRADIENT, PACKED = range(6)
+
+packed_row = njit(_packed_row)
 
 FIELDS = 12
 """Columns of every table that a loop reads; those of layers are named in :mod:`chainrule.engines.cpu.layout`."""
@@ -47,12 +52,94 @@ def _emitter(builder: Any, like: Any) -> Emitter:
     return Emitter(builder, name, WIDTH // DTYPES[name], has_fma())
 
 
+UNROLLED = 4
+"""Numbers that are summed in a turn of the loop of the tallest tiles."""
+
+TWICE = 3
+"""Of four numbers of A, those that are read for each of their two multiply-adds, with vectors of 64 bytes: that is one
+instruction less each, as long as the reads, of which there can be two for two multiply-adds, do not become too many."""
+
+
+def _unknown(builder: Any, address: Any) -> Any:
+    """The same address, which the compiler may not take for the same."""
+    name = "llvm.launder.invariant.group.p0"
+    module = builder.module
+    function = module.globals.get(name) or ir.Function(module, ir.FunctionType(POINTER, [POINTER]), name)
+    return builder.ptrtoint(builder.call(function, [builder.inttoptr(address, POINTER)]), INT64)
+
+
+def _while(builder: Any, values: Any, least: int, turn: Callable[[Any], Any], checked: bool = True) -> Any:
+    """The values after as many turns as leave the first of them below the least; at least one, if it is not checked."""
+    before = builder.block
+    loop, done = (builder.append_basic_block(name) for name in ("loop", "done"))
+    if checked:
+        builder.cbranch(builder.icmp_signed(">=", values[0], INT64(least)), loop, done)
+    else:
+        builder.branch(loop)
+    builder.position_at_end(loop)
+    now = [builder.phi(value.type) for value in values]
+    new = turn(now)
+    for phi, value, other in zip(now, values, new, strict=True):
+        phi.add_incoming(value, before)
+        phi.add_incoming(other, loop)
+    builder.cbranch(builder.icmp_signed(">=", new[0], INT64(least)), loop, done)
+    builder.position_at_end(done)
+    if not checked:
+        return new
+    found = [builder.phi(value.type) for value in values]
+    for phi, value, other in zip(found, values, new, strict=True):
+        phi.add_incoming(value, before)
+        phi.add_incoming(other, loop)
+    return found
+
+
+def _turn(e: Emitter, how: tuple[int, int, int, int], of: Sequence[Any], values: Sequence[Any]) -> list[Any]:
+    """Columns of A times rows of B, added to the sums: so many together, of a tile of rows by vectors in that mode."""
+    rows, vectors, mode, together = how
+    k, of_a, of_b, apart, of_soon = of
+    left, at_a, at_a_again, at_b, ahead, *sums = values
+    b, lying, columns = e.builder, mode in (MANY_BACKWARD, LAST_BACKWARD), mode in (GRADIENT, PACKED)
+
+    def one(at: Any, r: int, u: int) -> Any:
+        """The number of A in a row and one of the next columns, in all lanes."""
+        if columns:
+            return e.splat(e.scalar(b.add(at, b.mul(of_a, INT64(u))), r * e.size))
+        return e.splat(e.scalar(b.add(at, b.mul(of_a, INT64(r))), u * e.size))
+
+    for u in range(together):
+        panels = [at_b]
+        for _ in range(2, vectors, 2):
+            panels.append(b.add(panels[-1], apart))
+        of_row = [e.load(panels[n // 2], n % 2 * WIDTH) for n in range(vectors)]
+        for r in range(rows):
+            of_a_row = [one(at_a, r, u)] * vectors
+            if WIDTH == 64 and vectors == 2 and rows == ROWS[0] and (columns or lying) and r % 4 < TWICE:
+                of_a_row[1] = one(at_a_again, r, u)
+            for n in range(vectors):
+                at = r * vectors + n
+                sums[at] = e.multiply_add(of_a_row[n], of_row[n], Vector(e, sums[at])).value
+        at_b = b.add(at_b, of_b)
+        if mode not in (LAST_BACKWARD, GRADIENT) and rows == ROWS[0]:
+            e.prefetch(b.add(ahead, b.mul(of_soon, INT64(u))))
+    left, of_ahead = b.sub(left, INT64(together)), b.mul(of_soon, INT64(together))
+    step = b.mul(of_a, INT64(together)) if columns else INT64(together * e.size)
+    if mode == MANY_BACKWARD:  # the same rows of the next panel
+        pair = 2 * e.lanes
+        at_end = b.icmp_signed("==", b.and_(b.sub(k, left), INT64(pair - 1)), INT64(0))
+        skipped = b.add(apart, INT64(2 * WIDTH - (pair - together) * rows * e.size))
+        step = b.select(at_end, b.add(step, apart), step)
+        of_ahead = b.select(at_end, skipped, of_ahead)
+    return [left, b.add(at_a, step), b.add(at_a_again, step), at_b, b.add(ahead, of_ahead), *sums]
+
+
 def _tile(rows: int, vectors: int, mode: int) -> Any:
     """C = A B, C = A B times f′, or C = Aᵀ B or C += Aᵀ B, for a tile of rows by vectors.
 
+    A is read row by row, or, in the gradient, column by column; PACKED, columns of ROWS[0] numbers follow one another.
     Rows of w that lie in panels are A of the way back for many patterns: panel after panel, or the last of one vector.
     """
-    lying = mode in (MANY_BACKWARD, LAST_BACKWARD)
+    lying, columns = mode in (MANY_BACKWARD, LAST_BACKWARD), mode in (GRADIENT, PACKED)
+    tall = rows == ROWS[0] and vectors == 2
 
     @intrinsic
     def tile(
@@ -85,50 +172,28 @@ def _tile(rows: int, vectors: int, mode: int) -> Any:
             places = [builder.add(c, builder.mul(of_c, INT64(r))) for r in range(rows)]
             start = [e.constant(0.0).value] * (rows * vectors)
             adding = e.everywhere(builder.icmp_signed("!=", add, INT64(0)))
+            if mode == PACKED and tall:
+                of_a, of_b = INT64(rows * e.size), INT64(vectors * WIDTH)
             if lying:
-                pair, of_a = 2 * e.lanes, INT64((2 if mode == MANY_BACKWARD else 1) * WIDTH)
+                of_a, of_b = INT64((2 if mode == MANY_BACKWARD else 1) * WIDTH), INT64(2 * WIDTH)
                 soon, of_soon = builder.add(builder.add(a, apart), INT64(2 * WIDTH)), INT64(rows * e.size)
                 start = [e.where(adding, e.load(p, n * WIDTH), 0.0).value for p in places for n in range(vectors)]
-            before = builder.block
-            loop, done = (builder.append_basic_block(name) for name in ("k", "done"))
-            builder.branch(loop)
-            builder.position_at_end(loop)
-            left, at_a, at_b, ahead = (builder.phi(INT64) for _ in range(4))
-            for phi, value in ((left, k), (at_a, a), (at_b, b), (ahead, soon)):
-                phi.add_incoming(value, before)
-            sums = [builder.phi(e.vector) for _ in start]
-            for phi, value in zip(sums, start, strict=True):
-                phi.add_incoming(value, before)
-            panels = [at_b]
-            for _ in range(2, vectors, 2):
-                panels.append(builder.add(panels[-1], apart))
-            of_row = [e.load(panels[n // 2], n % 2 * WIDTH) for n in range(vectors)]
-            new = []
-            for r in range(rows):
-                if mode >= GRADIENT:
-                    one = e.splat(e.scalar(at_a, r * e.size))
-                else:
-                    one = e.splat(e.scalar(builder.add(at_a, builder.mul(of_a, INT64(r)))))
-                new += [e.multiply_add(one, of_row[n], Vector(e, sums[r * vectors + n])).value for n in range(vectors)]
-            step, rest = of_a if mode >= GRADIENT else INT64(e.size), builder.sub(left, INT64(1))
-            if mode == MANY_BACKWARD:  # the same rows of the next panel
-                at_end = builder.icmp_signed("==", builder.and_(builder.sub(k, rest), INT64(pair - 1)), INT64(0))
-                skipped = builder.add(apart, INT64(2 * WIDTH - (pair - 1) * rows * e.size))
-                step = builder.select(at_end, builder.add(step, apart), step)
-                of_soon = builder.select(at_end, skipped, of_soon)
-            following = [rest, builder.add(at_a, step), builder.add(at_b, of_b), builder.add(ahead, of_soon)]
-            if mode not in (LAST_BACKWARD, GRADIENT) and rows == ROWS[0]:
-                e.prefetch(ahead)
-            for phi, value in zip([left, at_a, at_b, ahead, *sums], [*following, *new], strict=True):
-                phi.add_incoming(value, loop)
-            builder.cbranch(builder.icmp_signed(">", following[0], INT64(0)), loop, done)
-            builder.position_at_end(done)
+
+            def turns(values: Any, together: int, checked: bool) -> Any:
+                how = (rows, vectors, mode, together)
+                return _while(builder, values, together, lambda now: _turn(e, how, of, now), checked)
+
+            of = (k, of_a, of_b, apart, of_soon)
+            values = [k, a, _unknown(builder, a) if tall else a, b, soon, *start]
+            if tall:
+                values = turns(values, UNROLLED, True)
+            values = turns(values, 1, tall)
             for r in range(rows):
                 for n in range(vectors):
-                    value = Vector(e, new[r * vectors + n])
+                    value = Vector(e, values[5 + r * vectors + n])
                     if mode == BACKWARD:
                         value = value * e.load(builder.add(fp, builder.mul(of_c, INT64(r))), n * WIDTH)
-                    elif mode >= GRADIENT:  # the sum first: patterns of a large batch, one by one, would be lost in w
+                    elif columns:  # the sum first: patterns of a large batch, one by one, would be lost in w
                         before = e.load(places[r], n * WIDTH)
                         value = e.where(adding, before, 0.0) + value
                     e.store(value, places[r], n * WIDTH)
@@ -140,43 +205,35 @@ def _tile(rows: int, vectors: int, mode: int) -> Any:
 
 
 def _down(mode: int, vectors: int) -> Any:
-    """A panel of so many vectors, from first to rows, by the tallest tiles that fit."""
+    """A panel of so many vectors, from first to rows, by the tallest tiles that fit.
+
+    From `soon` on memory is brought near: so many bytes a tile, so many a number that is summed.
+    """
     tall, odd, middle, _ = ROWS
     tile_tall, tile_odd, tile_middle, tile_one = (_tile(rows, vectors, mode) for rows in ROWS)
     tile_double = _tile(2 * middle, vectors, mode)
-    far = mode == FAR_GRADIENT
 
     @njit
-    def down(like, a, down_a, of_a, b, of_b, c, of_c, fp, first, rows, k, add):  # type: ignore[no-untyped-def]
+    def down(like, a, down_a, of_a, b, of_b, c, of_c, fp, first, rows, k, soon, of_tile, of_soon, add):  # type: ignore[no-untyped-def]
         r = first
-        of_soon = tall * of_c // k if far else of_b * tall // max(tall, rows - first)
         while r < rows:
             left = rows - r
-            soon = c + (r + tall) * of_c if far else b + k * of_b + (r - first) // tall * k * of_soon
+            at = (a + r * down_a, of_a, b, of_b, 0, c + r * of_c, of_c, fp + r * of_c, k, soon, of_soon, add)
             if left >= tall:
-                tile_tall(
-                    like, a + r * down_a, of_a, b, of_b, 0, c + r * of_c, of_c, fp + r * of_c, k, soon, of_soon, add
-                )
+                tile_tall(like, *at)
                 r += tall
+                soon += of_tile
             elif left == 2 * middle:  # at once: 1 to 2 % of a batch of 32, which is 12 + 12 + 8
-                tile_double(
-                    like, a + r * down_a, of_a, b, of_b, 0, c + r * of_c, of_c, fp + r * of_c, k, soon, of_soon, add
-                )
+                tile_double(like, *at)
                 r += 2 * middle
             elif left >= odd and left % middle:
-                tile_odd(
-                    like, a + r * down_a, of_a, b, of_b, 0, c + r * of_c, of_c, fp + r * of_c, k, soon, of_soon, add
-                )
+                tile_odd(like, *at)
                 r += odd
             elif left >= middle:
-                tile_middle(
-                    like, a + r * down_a, of_a, b, of_b, 0, c + r * of_c, of_c, fp + r * of_c, k, soon, of_soon, add
-                )
+                tile_middle(like, *at)
                 r += middle
             else:
-                tile_one(
-                    like, a + r * down_a, of_a, b, of_b, 0, c + r * of_c, of_c, fp + r * of_c, k, soon, of_soon, add
-                )
+                tile_one(like, *at)
                 r += 1
 
     return down
@@ -189,7 +246,7 @@ def _product(mode: int) -> Any:
     would lie in another page of memory each); the rows of y, e and f′ are whole. Rows of w of a narrow layer are whole
     too: of_w bytes apart, and deep is 1.
     """
-    down_2, down_1, one_8 = _down(mode, 2), _down(mode, 1), _tile(1, 8, mode)
+    down_2, down_1, one_8, tall = _down(mode, 2), _down(mode, 1), _tile(1, 8, mode), ROWS[0]
 
     @njit
     def product(like, a, of_a, b, c, fp, of_row, deep, of_w, first, rows, vectors, k, size, add):  # type: ignore[no-untyped-def]
@@ -210,15 +267,45 @@ def _product(mode: int) -> Any:
                 at_b, of_b, at_c, of_c = b + x, of_row, c + x * deep, of_panel
             else:
                 at_b, of_b, at_c, of_c = b + x * deep, of_panel, c + x, of_row
+            of_soon = of_b * tall // max(tall, rows - first)  # the next panel, while this one is gone through
+            soon = (at_b + k * of_b, k * of_soon, of_soon)
             if n + 1 < vectors:
-                down_2(like, a, down_a, of_a, at_b, of_b, at_c, of_c, fp + x, first, rows, k, add)
+                down_2(like, a, down_a, of_a, at_b, of_b, at_c, of_c, fp + x, first, rows, k, *soon, add)
             else:
-                down_1(like, a, down_a, of_a, at_b, of_b, at_c, of_c, fp + x, first, rows, k, add)
+                down_1(like, a, down_a, of_a, at_b, of_b, at_c, of_c, fp + x, first, rows, k, *soon, add)
 
     return product
 
 
 forward_product, backward_product, gradient_product = (_product(mode) for mode in (FORWARD, BACKWARD, GRADIENT))
+
+
+_packed_2, _packed_1 = _down(PACKED, 2), _down(PACKED, 1)
+
+
+@njit
+def pack(like, y, of_y, rows, k, size, to, team):  # type: ignore[no-untyped-def]
+    """y for :func:`packed_forward`: of as many rows as a tile has, number by number; what is left over stays."""
+    me, threads, _ = team
+    lanes, tall = WIDTH // size, ROWS[0]
+    for g in range(me, rows // tall, threads):
+        at_y, at = y + g * tall * of_y, to + g * tall * packed_row(k, size)
+        for n in range(0, k, lanes):
+            for r in range((tall - 1) // lanes * lanes, -1, -lanes):  # what is too much is written over by the next
+                square = at_y + r * of_y + n * size
+                transpose_block(like, square, of_y, tall - r, at + (n * tall + r) * size, tall * size)
+
+
+@njit
+def packed_forward(like, packed, w, x, of_x, k, whole, vectors, size):  # type: ignore[no-untyped-def]
+    """x of a panel, by whole tiles of y that :func:`pack` copied, so that no address has to be worked out."""
+    of_r, group, of_panel = packed_row(k, size), ROWS[0] * size, vectors * WIDTH
+    of_soon = of_panel * ROWS[0] // whole
+    soon = (w + k * of_panel, k * of_soon, of_soon)
+    if vectors == 2:
+        _packed_2(like, packed, of_r, group, w, of_panel, x, of_x, 0, 0, whole, k, *soon, 0)
+    else:
+        _packed_1(like, packed, of_r, group, w, of_panel, x, of_x, 0, 0, whole, k, *soon, 0)
 
 
 def _packed_gradient() -> Any:
@@ -227,33 +314,39 @@ def _packed_gradient() -> Any:
     Rows of wide layers lie pages apart: of y a tile needs a few numbers in each, again for each panel. As much of y is
     copied at a time as stays near while all panels are gone through. What is added to is brought near a tile ahead.
     """
-    down_2, down_1, tall = _down(FAR_GRADIENT, 2), _down(FAR_GRADIENT, 1), ROWS[0]
+    down_2, down_1, tall, some_of = _packed_2, _packed_1, ROWS[0], njit(near_rows)
 
     @njit
-    def product(like, a, of_a, b, c, of_row, deep, first, rows, vectors, k, size, add, pack_a, pack_b):  # type: ignore[no-untyped-def]
-        group = tall * size
-        pieces = max(1, -(-(rows - first) * k * size // NEAR))
-        some = max(tall, -(-(rows - first) // (pieces * tall)) * tall)  # a thread may have no rows
-        for start in range(first, rows, some):
-            end = min(rows, start + some)
+    def product(like, a, of_a, b, c, of_row, deep, vectors, k, size, add, pack_a, pack_b, team):  # type: ignore[no-untyped-def]
+        me, threads, _ = team
+        group, some, of_r = tall * size, some_of(deep, k * size), (k + 1) * size
+        for start in range(0, deep, some):
+            end = min(deep, start + some)
             whole = start + (end - start) // tall * tall
-            at_a = pack_a - start * k * size  # as if the rows before the first were there
-            for r in range(start, whole, tall):
-                for p in range(k):  # whole vectors: what is too much is written over by the next
+            at_a = pack_a - start * of_r  # as if the rows before the first were there
+            for r in range(start + me * tall, whole, threads * tall):
+                for p in range(k):  # whole vectors: what is too much is written over by the next, or stands after all
                     for place in range(0, group, WIDTH):
-                        move(like, at_a + (r * k + p * tall) * size + place, a + p * of_a + r * size + place)
-            for n in range(0, vectors, 2):
+                        move(like, at_a + r * of_r + p * group + place, a + p * of_a + r * size + place)
+            meet(team)
+            panels = (vectors + 1) // 2
+            panel = taken(team, -1, panels)
+            while panel < panels:
+                n = 2 * panel
                 of_panel = min(2, vectors - n) * WIDTH
                 for p in range(k):
                     for place in range(0, of_panel, WIDTH):
                         move(like, pack_b + p * of_panel + place, b + n * WIDTH + p * of_row + place)
                 at_c, of_c = c + n * WIDTH * deep, of_panel
+                soon = (at_c + (start + tall) * of_c, tall * of_c, tall * of_c // k)  # what the next tile adds to
                 if n + 1 < vectors:
-                    down_2(like, at_a, k * size, group, pack_b, of_panel, at_c, of_c, 0, start, whole, k, add)
-                    down_2(like, a, size, of_a, pack_b, of_panel, at_c, of_c, 0, whole, end, k, add)
+                    down_2(like, at_a, of_r, group, pack_b, of_panel, at_c, of_c, 0, start, whole, k, *soon, add)
+                    down_2(like, a, size, of_a, pack_b, of_panel, at_c, of_c, 0, whole, end, k, *soon, add)
                 else:
-                    down_1(like, at_a, k * size, group, pack_b, of_panel, at_c, of_c, 0, start, whole, k, add)
-                    down_1(like, a, size, of_a, pack_b, of_panel, at_c, of_c, 0, whole, end, k, add)
+                    down_1(like, at_a, of_r, group, pack_b, of_panel, at_c, of_c, 0, start, whole, k, *soon, add)
+                    down_1(like, a, size, of_a, pack_b, of_panel, at_c, of_c, 0, whole, end, k, *soon, add)
+                panel = taken(team, panel, panels)
+            meet(team)
 
     return product
 
@@ -419,9 +512,9 @@ def _one_backward(
 
 
 @njit
-def backward_few(like, above, of_above, w, deep, vectors, e, fp, stride, rows, nodes, size):  # type: ignore[no-untyped-def]
-    """e of a few patterns, by w as it lies."""
-    for first in range(0, nodes, WIDTH // size):
+def backward_few(like, above, of_above, w, deep, vectors, e, fp, stride, rows, begin, nodes, size):  # type: ignore[no-untyped-def]
+    """e of a few patterns, by w as it lies, from a node where a vector begins."""
+    for first in range(begin, nodes, WIDTH // size):
         for p in range(rows):
             n = p * stride + first * size
             _one_backward(like, above + p * of_above, w, deep, vectors, e + n, fp + n, first, nodes)
@@ -464,15 +557,16 @@ SUMMED = 256
 
 
 @njit
-def backward_many(like, above, of_above, w, deep, wide, k, e, fp, stride, rows, nodes, size, room):  # type: ignore[no-untyped-def]
+def backward_many(like, above, of_above, w, deep, wide, k, e, fp, stride, rows, nodes, size, turned, room, team):  # type: ignore[no-untyped-def]
     """e of many patterns, by w as it lies: it is e above that is turned over, and what comes out is turned back.
 
-    The room holds sums of so many nodes, the same turned back, and e above, patterns side by side in pairs of vectors.
+    Patterns lie side by side, in pairs of vectors. A piece of work is SOME nodes of such a pair. What is turned over is
+    the team's; a thread's own room holds the sums of a piece, and the same turned back.
     """
+    me, threads, _ = team
     lanes = WIDTH // size
     pair, of_pair = 2 * lanes, 2 * WIDTH * wide * lanes
     back = room + SOME * 2 * WIDTH
-    turned = back + SOME * 2 * WIDTH
     panels, apart = wide // 2, (deep - 1) * 2 * WIDTH
     whole, at_last = min(k, panels * pair), w + panels * deep * 2 * WIDTH
     at_once = max(1, NEAR // of_pair) * pair
@@ -480,29 +574,34 @@ def backward_many(like, above, of_above, w, deep, wide, k, e, fp, stride, rows, 
         end = min(rows, begin + at_once)
         for p in range(begin, end, lanes):
             to = turned + (p - begin) // pair * of_pair + (p - begin) // lanes % 2 * WIDTH
-            for j in range(wide):
+            for j in range(me, wide, threads):
                 block = above + p * of_above + j * WIDTH
                 transpose_block(like, block, of_above, rows - p, to + j * lanes * 2 * WIDTH, 2 * WIDTH)
-        for first in range(0, nodes, SOME):
-            last = min(nodes, first + SOME)
-            for p in range(begin, end, pair):
-                e_above = turned + (p - begin) // pair * of_pair
-                for j in range(0, whole, SUMMED):
-                    of_j = w + j // pair * deep * 2 * WIDTH
-                    n = min(SUMMED, whole - j)
-                    _down_panels(like, of_j, apart, 2 * WIDTH, e_above + j * 2 * WIDTH, room, first, last, n, j > 0)
-                if whole < k:
-                    rest = e_above + whole * 2 * WIDTH
-                    _down_last(like, at_last, 0, WIDTH, rest, room, first, last, k - whole, whole > 0)
-                for i in range(0, last - first, lanes):
-                    for v in range(2):
-                        square = room + i * 2 * WIDTH + v * WIDTH
-                        to = back + (v * lanes * SOME + i) * size
-                        transpose_block(like, square, 2 * WIDTH, last - first - i, to, SOME * size)
-                for q in range(p, min(end, p + pair)):
-                    for n in range(0, (last - first) * size, WIDTH):
-                        at = q * stride + first * size + n
-                        times(like, e + at, back + (q - p) * SOME * size + n, fp + at)
+        meet(team)
+        pairs = -(-(end - begin) // pair)
+        pieces = -(-nodes // SOME) * pairs
+        piece = taken(team, -1, pieces)
+        while piece < pieces:
+            first, p = piece // pairs * SOME, begin + piece % pairs * pair
+            last, e_above = min(nodes, first + SOME), turned + piece % pairs * of_pair
+            for j in range(0, whole, SUMMED):
+                of_j = w + j // pair * deep * 2 * WIDTH
+                n = min(SUMMED, whole - j)
+                _down_panels(like, of_j, apart, 2 * WIDTH, e_above + j * 2 * WIDTH, room, first, last, n, j > 0)
+            if whole < k:
+                rest = e_above + whole * 2 * WIDTH
+                _down_last(like, at_last, 0, WIDTH, rest, room, first, last, k - whole, whole > 0)
+            for i in range(0, last - first, lanes):
+                for v in range(2):
+                    square = room + i * 2 * WIDTH + v * WIDTH
+                    to = back + (v * lanes * SOME + i) * size
+                    transpose_block(like, square, 2 * WIDTH, last - first - i, to, SOME * size)
+            for q in range(p, min(end, p + pair)):
+                for n in range(0, (last - first) * size, WIDTH):
+                    at = q * stride + first * size + n
+                    times(like, e + at, back + (q - p) * SOME * size + n, fp + at)
+            piece = taken(team, piece, pieces)
+        meet(team)
 
 
 def _call(arguments: int, doubles: int = 0, result: bool = False) -> Any:
@@ -527,6 +626,16 @@ def _call(arguments: int, doubles: int = 0, result: bool = False) -> Any:
 
 call_activation, call_softmax, call_step = _call(5), _call(6), _call(8)
 call_output = _call(7, 1, True)
+
+
+@intrinsic
+def bytes_of(typing: Any, like: Any) -> Any:
+    """Bytes of a number of the network, which the compiler then knows."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return INT64(_emitter(builder, signature.args[0]).size)
+
+    return types.int64(like), code
 
 
 @intrinsic
@@ -653,39 +762,3 @@ def put_double(typing: Any, address: Any, value: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(types.int64, types.float64), code
-
-
-@intrinsic
-def arrive(typing: Any, address: Any) -> Any:
-    """Add 1 to a counter that all threads see, and return what it was."""
-
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer = builder.inttoptr(arguments[0], INT64.as_pointer())
-        return builder.atomic_rmw("add", pointer, INT64(1), "seq_cst")
-
-    return types.int64(types.int64), code
-
-
-@intrinsic
-def seen(typing: Any, address: Any) -> Any:
-    """What the counter is now."""
-
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer = builder.inttoptr(arguments[0], INT64.as_pointer())
-        return builder.load_atomic(pointer, "seq_cst", 8)
-
-    return types.int64(types.int64), code
-
-
-@intrinsic
-def yield_processor(typing: Any) -> Any:
-    """Let another thread run, should more of them wait than there are processors."""
-
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        module = builder.module
-        name = "sched_yield"
-        function = module.globals.get(name) or ir.Function(module, ir.FunctionType(INT32, []), name)
-        builder.call(function, [])
-        return context.get_dummy_value()
-
-    return types.void(), code
