@@ -278,6 +278,32 @@ def test_called_off(count):
     assert np.array_equal(state.memory.theta, theta)
 
 
+def test_called_off_prediction(on_threads, monkeypatch):
+    """A thread that comes to a prediction after Ctrl-C takes what is left of its pieces, and ends."""
+    predictor, inputs = cpu.Predictor(Network([8, 300, 3], seed=0)), np.ones((2000, 8))
+    on_threads(2)
+    gate, ended = threading.Event(), threading.Event()
+    part, loop = pool._part, predictor._loop
+
+    def late(*given):
+        gate.wait(LIMIT)
+        part(*given)
+        ended.set()
+
+    def interrupted(job, reals, me=0):
+        found = loop(job, reals, me)
+        if me == 0:
+            raise KeyboardInterrupt
+        return found
+
+    monkeypatch.setattr(pool, "_part", late)
+    monkeypatch.setattr(predictor, "_loop", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        predictor.batch(inputs)
+    gate.set()
+    assert ended.wait(LIMIT)
+
+
 def test_error_in_a_loop_is_not_swallowed(on_threads, monkeypatch):
     """The twin: what a loop itself raises is raised, not tried again on one thread."""
     on_threads(2)

@@ -73,6 +73,9 @@ _pool: list[ThreadPoolExecutor] = []
 CALLED_OFF = -(2**62)
 """What a barrier holds when the threads that wait at it need not wait for the others any more."""
 
+MEETINGS = 2
+"""Its counters that are of meetings: the pieces that are left are still taken, one by one."""
+
 
 def run(loop: Any, job: Any, reals: Any, count: int, keep: Any) -> int:
     """The loop on so many threads at once; what the first of them returns. Its memory is kept as long as any runs."""
@@ -99,10 +102,10 @@ def _together(loop: Any, job: Any, reals: Any, count: int, keep: Any) -> int | N
     except RuntimeError:
         if begun:
             raise
-        barrier[:] = CALLED_OFF
+        barrier[:MEETINGS] = CALLED_OFF
         return None
     except BaseException:
-        barrier[:] = CALLED_OFF
+        barrier[:MEETINGS] = CALLED_OFF
         raise
     for other in others:
         other.result()
