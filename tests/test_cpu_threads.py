@@ -279,7 +279,7 @@ def test_called_off(count):
 
 
 def test_called_off_prediction(on_threads, monkeypatch):
-    """A thread that comes to a prediction after Ctrl-C takes what is left of its pieces, and ends."""
+    """A thread that comes to a prediction that Ctrl-C has ended touches nothing, and ends."""
     predictor, inputs = cpu.Predictor(Network([8, 300, 3], seed=0)), np.ones((2000, 8))
     on_threads(2)
     gate, ended = threading.Event(), threading.Event()
@@ -290,18 +290,34 @@ def test_called_off_prediction(on_threads, monkeypatch):
         part(*given)
         ended.set()
 
+    monkeypatch.setattr(pool, "_part", late)
+    memory = predictor._memory._arena
+
     def interrupted(job, reals, me=0):
-        found = loop(job, reals, me)
         if me == 0:
             raise KeyboardInterrupt
-        return found
+        return loop(job, reals, me)
 
-    monkeypatch.setattr(pool, "_part", late)
     monkeypatch.setattr(predictor, "_loop", interrupted)
     with pytest.raises(KeyboardInterrupt):
         predictor.batch(inputs)
+    before = memory.copy()
     gate.set()
     assert ended.wait(LIMIT)
+    assert np.array_equal(memory, before)
+
+
+def test_predictions_end_together(on_threads, monkeypatch):
+    """A prediction is over when no thread works at it any more, so that Ctrl-C while the others are waited for leaves
+    nobody behind who would write into the next one's room.
+    """
+    predictor, inputs = cpu.Predictor(Network([8, 300, 3], seed=0)), np.ones((2000, 8))
+    on_threads(2)
+    part, barriers = pool._part, []
+    monkeypatch.setattr(pool, "_part", lambda *given: (barriers.append(given[4][1]), part(*given)))
+    predictor.batch(inputs)
+    (barrier,) = barriers
+    assert barrier[:, 0].tolist()[: pool.MEETINGS] == [4, 2]  # two threads came to two meetings, which are over
 
 
 def test_error_in_a_loop_is_not_swallowed(on_threads, monkeypatch):

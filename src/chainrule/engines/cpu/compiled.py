@@ -25,24 +25,23 @@ class Loop:
     def __init__(self, name: str, dtype: str) -> None:
         self.code = Code(kept(f"{name} {dtype}", lambda: _compiled(name, dtype)))
         number = ctypes.c_float if dtype == "float32" else ctypes.c_double
-        words = [ctypes.c_int64] * 4
+        words = [ctypes.c_int64] * 3
         kind = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, number, *words)
         self._call = kind(self.code.address(NAME))
-        self._size = np.dtype(dtype).itemsize
 
     def __call__(self, job: Any, reals: Any, me: int = 0) -> int:
         """Run it on a table of integers and addresses, and one of doubles, as this one of its threads."""
         back = ctypes.c_int64()
         error = ctypes.c_void_p()
         places = ctypes.addressof(back), ctypes.addressof(error)
-        self._call(*places, 0.0, self._size, job.ctypes.data, reals.ctypes.data, me)
+        self._call(*places, 0.0, job.ctypes.data, reals.ctypes.data, me)
         return back.value
 
     def prepared(self, job: Any, reals: Any) -> Callable[[], Any]:
         """The same call again and again, with as little as possible between Python and the loop."""
         back, error = ctypes.c_int64(), ctypes.c_void_p()
         places = ctypes.addressof(back), ctypes.addressof(error)
-        call = functools.partial(self._call, *places, 0.0, self._size, job.ctypes.data, reals.ctypes.data, 0)
+        call = functools.partial(self._call, *places, 0.0, job.ctypes.data, reals.ctypes.data, 0)
         call.kept = (back, error, job, reals)  # type: ignore[attr-defined]
         return call
 
@@ -67,7 +66,7 @@ def _compiled(name: str, dtype: str) -> bytes:
     import chainrule.engines.cpu.loop as loops
 
     function = getattr(loops, name)
-    signature = (getattr(types, dtype), types.int64, types.int64, types.int64, types.int64)
+    signature = (getattr(types, dtype), types.int64, types.int64, types.int64)
     function.compile(signature)
     found = function.overloads[signature]
     symbol = found.fndesc.llvm_func_name

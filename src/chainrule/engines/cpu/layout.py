@@ -39,7 +39,7 @@ bytes and would have to be brought near again for each block: 1.4 times in 784-2
 
 
 def together(net: Network) -> bool:
-    """Whether threads share the layers of a block; else each has blocks of its own."""
+    """Whether in training threads share the layers of a block; else, and in prediction, each has blocks of its own."""
     return net.n_parameters * net.dtype.itemsize > CACHE
 
 

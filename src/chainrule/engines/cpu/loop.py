@@ -432,13 +432,13 @@ def by_rule(like: float, size: int, job: int, reals: int, b: int, team: tuple[in
 
 
 @compiled
-def epoch(like: float, _size: int, job: int, reals: int, me: int) -> int:
+def epoch(like: float, job: int, reals: int, me: int) -> int:
     """Batches from first to last of a window: forward, error terms, gradient, update; the first that was not done.
 
     Plain descent needs no gradient: error terms are scaled by η, and their products are added to w in place. Other
     rules have a step, which is called when the gradient is there. A batch after which E is not finite is not learned
     from, and none comes after it. The divisor makes E of a batch an estimate of that of all patterns. All threads run
-    this at once, share patterns and then w, and meet where one needs what others wrote.
+    this at once, share patterns, or the nodes of a layer, and then w, and meet where one needs what others wrote.
     """
     size = bytes_of(like)
     layers, L, window, output = field(job, 0, 0), field(job, 0, 1), field(job, 0, 2), field(job, 0, 3)
@@ -485,7 +485,7 @@ def epoch(like: float, _size: int, job: int, reals: int, me: int) -> int:
 
 
 @compiled
-def whole(like: float, _size: int, job: int, reals: int, me: int) -> int:
+def whole(like: float, job: int, reals: int, me: int) -> int:
     """Add E of rows from first to last of a window, without the penalties, and its gradient to g if it is asked for.
 
     The batches are always the same, so that bits do not depend on where it was interrupted.
@@ -516,8 +516,8 @@ def whole(like: float, _size: int, job: int, reals: int, me: int) -> int:
 
 
 @compiled
-def outputs(like: float, _size: int, job: int, reals: int, me: int) -> int:
-    """y of the last layer for all rows of a window."""
+def outputs(like: float, job: int, reals: int, me: int) -> int:
+    """y of the last layer for all rows of a window, of which each thread takes blocks of its own."""
     size = bytes_of(like)
     layers, L, window, last = field(job, 0, 0), field(job, 0, 1), field(job, 0, 2), field(job, 0, 3)
     patterns, softmax, block = field(job, 0, 7), field(job, 0, 8), field(job, 1, 9)
@@ -527,6 +527,8 @@ def outputs(like: float, _size: int, job: int, reals: int, me: int) -> int:
     stride_0, stride, vectors = field(layers, 0, STRIDE), field(layers, L, STRIDE), field(layers, L, VECTORS)
     y_0, x = field(layers, 0, Y) + me * block * stride_0, field(layers, L, Y) + me * block * stride
     blocks, room = -(-patterns // block), field(window, 0, 7) + me * field(window, 0, 9)
+    if not meet(team):
+        return 0
     n = taken(team, -1, blocks)
     while n < blocks:
         start, rows = n * block, min(block, patterns - n * block)
@@ -540,4 +542,5 @@ def outputs(like: float, _size: int, job: int, reals: int, me: int) -> int:
         for p in range(rows):
             copy(to + (start + p) * n_L, x + p * stride, n_L)
         n = taken(team, n, blocks)
+    meet(team)  # what nobody waits for any more must not write
     return patterns

@@ -74,7 +74,7 @@ CALLED_OFF = -(2**62)
 """What a barrier holds when the threads that wait at it need not wait for the others any more."""
 
 MEETINGS = 2
-"""Its counters that are of meetings: the pieces that are left are still taken, one by one."""
+"""Its counters that are of meetings; the others are numbers of pieces, which there are no such of."""
 
 
 def run(loop: Any, job: Any, reals: Any, count: int, keep: Any) -> int:
