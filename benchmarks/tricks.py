@@ -24,7 +24,10 @@ import chainrule
 
 
 class Trick(NamedTuple):
-    """Where it is, what stands there, what stands there without it, and the networks that it matters to."""
+    """Where it is, what stands there, what stands there without it, and the networks that it matters to.
+
+    T4/1 is T4 with batches of one pattern.
+    """
 
     file: str
     on: str
@@ -78,8 +81,9 @@ TRICKS = {
     "e in pieces that stay near": Trick("tiles.py", "SUMMED = 256\n", "SUMMED = 2**20\n", ("T5", "T6")),
     "a tile of 5 rows": Trick("layout.py", "64: (12, 5, 4, 1)", "64: (12, 4, 4, 1)", ("T2", "T3", "T4", "T5")),
     "a tile of 8 rows": Trick("tiles.py", "elif left == 2 * middle:", "elif False:", ("T2", "T3", "T4")),
-    "eight sums at once for one row": Trick(
-        "tiles.py", "if mode == FORWARD and rows - first == 1:", "if False:", ("T1",)
+    "eight sums at once for one row": Trick("tiles.py", "if left >= 8 and mode == FORWARD:", "if False:", ("T4/1",)),
+    "functions of their own for what is not small": Trick(
+        "tiles.py", 'builder.function.attributes.add("noinline")', "pass", ("T1", "T2", "T3")
     ),
     "refined reciprocals": Trick(
         "vector.py",
@@ -93,7 +97,7 @@ TRICKS = {
     "w of narrow layers as on paper": Trick(
         "layout.py", "return few if few <= min(4, lanes // 2) else 0", "return 0", ("T1", "T2", "T3")
     ),
-    "w as it lies where patterns are few": Trick("loop.py", "FEW = 4\n", "FEW = 0\n", ("T1",)),
+    "w as it lies where patterns are few": Trick("loop.py", "FEW = 4\n", "FEW = 0\n", ("T1", "T4/1")),
     "rows together in activations": Trick("rows.py", "TOGETHER = 4", "TOGETHER = 1", ("T2", "T3", "T4")),
     "gathering by vectors": Trick(
         "loop.py",
@@ -113,7 +117,9 @@ from chainrule.training.descent import rule
 
 found = {}
 for name in sys.argv[2:]:
-    spec = workloads.spec(name, "float32", "gradient_descent")
+    network, _, batch_size = name.partition("/")
+    spec = workloads.spec(network, "float32", "gradient_descent")
+    spec["batch_size"] = int(batch_size or spec["batch_size"])
     net, (inputs, targets) = ours.network(spec), workloads.patterns(spec)
     engine = load("cpu")
     given = source(net, inputs, targets, None, spec["batch_size"])

@@ -189,11 +189,12 @@ class _Run:
         self.job[1, 4:7] = memory.length, net.penalize_bias, window.patterns
         self.job[1, 9:11] = block_of(net), together(net)
         self.reals[:4] = window.total, net.l1, net.l2, state.rule.clip or 0.0
+        self.alone, self.left = self.loop.prepared(self.job, self.reals)
 
     def begin(self, state: State, order: Any, learning_rates: Any) -> None:
         """An epoch in this order, with these learning rates."""
         batch_size = self.given.batch_size
-        self.order = self.every_row[order]  # which refuses rows that are not there
+        self.order = self._rows(order)
         with np.errstate(all="ignore"):
             self.rates = np.ascontiguousarray(learning_rates, dtype=state.net.dtype)
         if batch_size > state.memory.rows or -(-len(self.order) // batch_size) != len(self.rates):
@@ -209,12 +210,23 @@ class _Run:
             self.job[0, 8] = state.step.kernel.address
             self.job[1, 1:3] = self.numbers.ctypes.data, self.numbers.strides[0]
 
+    def _rows(self, order: Any) -> Any:
+        """The numbers of the rows in this order, all of them there."""
+        plain = isinstance(order, np.ndarray) and order.dtype == np.int64 and order.flags.c_contiguous
+        if plain and order.size and order.view(np.uint64).max() < len(self.every_row):  # and none below 0
+            return order
+        return self.every_row[order]  # which refuses others
+
     def batches_in(self, state: State, seconds: float) -> int:
         """How many batches to run before Python takes its turn."""
         return max(1, int(seconds / state.seconds)) if state.seconds else 1
 
     def run(self, state: State, first: int, last: int, count: int = 1) -> int:
         self.job[0, 4:6] = first, last
+        if count == 1:
+            self.job[1, 7] = 1
+            self.alone()
+            return int(self.left.value)
         return pool.run(self.loop, self.job, self.reals, count, (self, state))
 
     def remember(self, state: State) -> None:
@@ -345,7 +357,7 @@ class Predictor:
         self._lock = pool.Lock()
         self._one, self._found = np.zeros(net.sizes[0], net.dtype), np.zeros(net.sizes[-1], net.dtype)
         job, self._one_job = self._job(self._one[None], self._found[None])
-        self._prepared = self._loop.prepared(job, np.zeros(8))
+        self._prepared, self._left = self._loop.prepared(job, np.zeros(8))
 
     def _job(self, inputs: FloatArray, outputs: FloatArray) -> tuple[Any, Any]:
         """What the loop is told, and what must be kept while it runs."""

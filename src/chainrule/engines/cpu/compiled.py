@@ -37,13 +37,13 @@ class Loop:
         self._call(*places, 0.0, job.ctypes.data, reals.ctypes.data, me)
         return back.value
 
-    def prepared(self, job: Any, reals: Any) -> Callable[[], Any]:
-        """The same call again and again, with as little as possible between Python and the loop."""
+    def prepared(self, job: Any, reals: Any) -> tuple[Callable[[], Any], Any]:
+        """The same call again and again, with as little as possible between Python and the loop; and what it leaves."""
         back, error = ctypes.c_int64(), ctypes.c_void_p()
         places = ctypes.addressof(back), ctypes.addressof(error)
         call = functools.partial(self._call, *places, 0.0, job.ctypes.data, reals.ctypes.data, 0)
-        call.kept = (back, error, job, reals)  # type: ignore[attr-defined]
-        return call
+        call.kept = (error, job, reals)  # type: ignore[attr-defined]
+        return call, back
 
 
 def loaded(name: str, dtype: Any) -> Loop:
