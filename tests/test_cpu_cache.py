@@ -341,3 +341,28 @@ def test_other_kinds_of_processors(kind):
     cache = {"CHAINRULE_CACHE": os.environ.get("CHAINRULE_CACHE")}
     found = ended(started(OTHER_KIND, [kind, repository, json.dumps(SEEDS[kind])], **chosen, **cache))
     assert found == {"bytes": 16 if kind == "plain" else 32, "fma": kind != "plain", "inexact": [], "apart": []}
+
+
+FRONT = """
+import numba.core.codegen
+if {without}:
+    del numba.core.codegen.JITCodeLibrary
+from numba import types
+from chainrule.engines.cpu import front, machine, team
+
+assert bool(front._alone()) is not {without}
+source, symbol = front.linked(team.share, (types.int64, types.int64))
+code = machine.Code(machine.compile_source(source.replace(symbol, "share"), keep="share"))
+
+import ctypes
+share = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+found, error = ctypes.c_int64(), ctypes.c_void_p()
+share(code.address("share"))(ctypes.addressof(found), ctypes.addressof(error), 100, 3)
+assert found.value == 48, found.value
+"""
+
+
+@pytest.mark.parametrize("without", [False, True])
+def test_front_end(without):
+    """Loops are compiled as well by a release of Numba that has not what leaves the optimizing to us."""
+    subprocess.run([sys.executable, "-c", FRONT.format(without=without)], check=True, timeout=LIMIT)

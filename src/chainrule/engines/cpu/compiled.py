@@ -64,10 +64,8 @@ def _compiled(name: str, dtype: str) -> bytes:
     from numba import types
 
     import chainrule.engines.cpu.loop as loops
+    from chainrule.engines.cpu.front import linked
 
-    function = getattr(loops, name)
     signature = (getattr(types, dtype), types.int64, types.int64, types.int64)
-    function.compile(signature)
-    found = function.overloads[signature]
-    symbol = found.fndesc.llvm_func_name
-    return compile_source(found.library.get_llvm_str().replace(symbol, NAME), keep=NAME)
+    source, symbol = linked(getattr(loops, name), signature)
+    return compile_source(source.replace(symbol, NAME), keep=NAME)

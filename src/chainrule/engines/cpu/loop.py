@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 
+from chainrule.engines.cpu.front import compiled
 from chainrule.engines.cpu.layout import (
     ACTIVATION,
     BACK,
@@ -36,7 +37,7 @@ from chainrule.engines.cpu.layout import (
     worth_copying,
     worth_packing,
 )
-from chainrule.engines.cpu.team import ALONE, PIECES, compiled, corner, cut, meet, share, taken
+from chainrule.engines.cpu.team import ALONE, PIECES, corner, cut, meet, share, taken
 from chainrule.engines.cpu.tiles import (
     backward_few,
     backward_many,

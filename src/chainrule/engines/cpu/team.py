@@ -10,9 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 
+from chainrule.engines.cpu.front import compiled, outlined
 from chainrule.engines.cpu.layout import UNIT
 from chainrule.engines.cpu.vector import INT32, INT64
 
@@ -24,9 +25,6 @@ ALONE = (0, 1, 0)
 
 PIECES = 16
 """Pieces of a product for each thread: the last of them is waited for."""
-
-compiled = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
-"""The loops are called by address from :mod:`chainrule.engines.cpu.compiled`, never by Python."""
 
 
 @intrinsic
@@ -79,6 +77,7 @@ def _yield_processor(typing: Any) -> Any:
 
 @compiled
 def _met(threads: int, barrier: int) -> bool:
+    outlined()
     before, over = _arrive(barrier), barrier + LINE
     if before < 0:
         return False
@@ -105,6 +104,7 @@ def meet(team: tuple[int, int, int]) -> bool:
 
 @compiled
 def _taken(me: int, threads: int, barrier: int, pieces: int) -> int:
+    outlined()
     for other in range(me, me + threads):
         whose = other % threads
         one = pieces * whose // threads + _arrive(barrier + (2 + whose) * LINE)

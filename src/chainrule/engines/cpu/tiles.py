@@ -25,9 +25,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 
+from chainrule.engines.cpu.front import compiled, outlined
 from chainrule.engines.cpu.layout import NEAR, ROWS, SOME, WIDTH, near_rows
 from chainrule.engines.cpu.layout import packed_row as _packed_row
 from chainrule.engines.cpu.machine import has_fma
@@ -39,7 +40,7 @@ QUARTER = 16
 
 FORWARD, BACKWARD, MANY_BACKWARD, LAST_BACKWARD, GRADIENT, PACKED = range(6)
 
-packed_row = njit(_packed_row)
+packed_row = compiled(_packed_row)
 
 FIELDS = 12
 """Columns of every table that a loop reads; those of layers are named in :mod:`chainrule.engines.cpu.layout`."""
@@ -50,21 +51,6 @@ DTYPES = {"float32": 4, "float64": 8}
 def _emitter(builder: Any, like: Any) -> Emitter:
     name = str(like)
     return Emitter(builder, name, WIDTH // DTYPES[name], has_fma())
-
-
-@intrinsic
-def outlined(typing: Any) -> Any:
-    """Keep the function that begins with this one of its own.
-
-    What the compiler moves out of its loops would else be worked out by those, too, who never come to them: a step of
-    4-16-16-1 took 1.2 times as long for one pattern.
-    """
-
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        builder.function.attributes.add("noinline")
-        return context.get_dummy_value()
-
-    return types.void(), code
 
 
 UNROLLED = 4
@@ -228,7 +214,7 @@ def _down(mode: int, vectors: int) -> Any:
     tile_tall, tile_odd, tile_middle, tile_one = (_tile(rows, vectors, mode) for rows in ROWS)
     tile_double = _tile(2 * middle, vectors, mode)
 
-    @njit
+    @compiled
     def down(like, a, down_a, of_a, b, of_b, c, of_c, fp, first, rows, k, soon, of_tile, of_soon, add):  # type: ignore[no-untyped-def]
         outlined()
         r = first
@@ -265,7 +251,7 @@ def _product(mode: int) -> Any:
     down_2, down_1, tall = _down(mode, 2), _down(mode, 1), ROWS[0]
     one_8, one_2, one_1 = (_tile(1, n, mode) for n in (8, 2, 1))
 
-    @njit
+    @compiled
     def product(like, a, of_a, b, c, fp, of_row, deep, of_w, first, rows, vectors, k, size, add):  # type: ignore[no-untyped-def]
         outlined()
         down_a = size if mode == GRADIENT else of_a  # from row to row of A, as it is read
@@ -286,7 +272,7 @@ def _product(mode: int) -> Any:
             else:
                 down_1(like, a, down_a, of_a, at_b, of_b, at_c, of_c, fp + x, first, rows, k, *soon, add)
 
-    @njit
+    @compiled
     def one_or_more(like, a, of_a, b, c, fp, of_row, deep, of_w, first, rows, vectors, k, size, add):  # type: ignore[no-untyped-def]
         if rows - first > 1:
             product(like, a, of_a, b, c, fp, of_row, deep, of_w, first, rows, vectors, k, size, add)
@@ -315,7 +301,7 @@ forward_product, backward_product, gradient_product = (_product(mode) for mode i
 _packed_2, _packed_1 = _down(PACKED, 2), _down(PACKED, 1)
 
 
-@njit
+@compiled
 def pack(like, y, of_y, rows, k, size, to, team):  # type: ignore[no-untyped-def]
     """y for :func:`packed_forward`: of as many rows as a tile has, number by number; what is left over stays."""
     outlined()
@@ -329,7 +315,7 @@ def pack(like, y, of_y, rows, k, size, to, team):  # type: ignore[no-untyped-def
                 transpose_block(like, square, of_y, tall - r, at + (n * tall + r) * size, tall * size)
 
 
-@njit
+@compiled
 def packed_forward(like, packed, w, x, of_x, k, whole, vectors, size):  # type: ignore[no-untyped-def]
     """x of a panel, by whole tiles of y that :func:`pack` copied, so that no address has to be worked out."""
     outlined()
@@ -348,9 +334,9 @@ def _packed_gradient() -> Any:
     Rows of wide layers lie pages apart: of y a tile needs a few numbers in each, again for each panel. As much of y is
     copied at a time as stays near while all panels are gone through. What is added to is brought near a tile ahead.
     """
-    down_2, down_1, tall, some_of = _packed_2, _packed_1, ROWS[0], njit(near_rows)
+    down_2, down_1, tall, some_of = _packed_2, _packed_1, ROWS[0], compiled(near_rows)
 
-    @njit
+    @compiled
     def product(like, a, of_a, b, c, of_row, deep, vectors, k, size, add, pack_a, pack_b, team):  # type: ignore[no-untyped-def]
         outlined()
         me, threads, _ = team
@@ -452,7 +438,7 @@ def _of_narrow(nodes: int) -> Any:
     """All rows, some at once."""
     some, tile_some, tile_one = ROWS[2], _dots(ROWS[2], nodes), _dots(1, nodes)
 
-    @njit
+    @compiled
     def down(like, y, of_y, w, of_w, x, of_x, rows):  # type: ignore[no-untyped-def]
         whole = rows // some * some
         for p in range(0, whole, some):
@@ -466,7 +452,7 @@ def _of_narrow(nodes: int) -> Any:
 _of_1, _of_2, _of_4 = (_of_narrow(nodes) for nodes in (1, 2, 4))
 
 
-@njit
+@compiled
 def narrow_forward(like, y, of_y, w, of_w, x, of_x, rows, nodes):  # type: ignore[no-untyped-def]
     """x of a narrow layer."""
     outlined()
@@ -547,7 +533,7 @@ def _one_backward(
     return types.void(like, *[types.int64] * 8), code
 
 
-@njit
+@compiled
 def backward_few(like, above, of_above, w, deep, vectors, e, fp, stride, rows, begin, nodes, size):  # type: ignore[no-untyped-def]
     """e of a few patterns, by w as it lies, from a node where a vector begins."""
     for first in range(begin, nodes, WIDTH // size):
@@ -574,7 +560,7 @@ def _down_lying(mode: int) -> Any:
     tall, small = ROWS[0], ROWS[2]
     tile_tall, tile_small = _tile(tall, 2, mode), _tile(small, 2, mode)
 
-    @njit
+    @compiled
     def down(like, w, apart, of_w, e, c, first, rows, k, add):  # type: ignore[no-untyped-def]
         for r in range(first, rows, tall):
             at_w, at_c = w + r * of_w, c + (r - first) * 2 * WIDTH
@@ -592,7 +578,7 @@ SUMMED = 256
 """Nodes that are summed over at a time: so many of e, two vectors each, stay in the processor's first cache."""
 
 
-@njit
+@compiled
 def backward_many(like, above, of_above, w, deep, wide, k, e, fp, stride, rows, nodes, size, turned, room, team):  # type: ignore[no-untyped-def]
     """e of many patterns, by w as it lies: it is e above that is turned over, and what comes out is turned back.
 
