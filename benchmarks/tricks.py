@@ -83,7 +83,7 @@ TRICKS = {
     "a tile of 8 rows": Trick("tiles.py", "elif left == 2 * middle:", "elif False:", ("T2", "T3", "T4")),
     "eight sums at once for one row": Trick("tiles.py", "if left >= 8 and mode == FORWARD:", "if False:", ("T4/1",)),
     "functions of their own for what is not small": Trick(
-        "tiles.py", 'builder.function.attributes.add("noinline")', "pass", ("T1", "T2", "T3")
+        "front.py", 'builder.function.attributes.add("noinline")', "pass", ("T1", "T2", "T3")
     ),
     "refined reciprocals": Trick(
         "vector.py",

@@ -16,7 +16,7 @@ import pytest
 
 from chainrule import Network, train, train_many
 from chainrule.engines import cpu, source
-from chainrule.engines.cpu import layout, pool
+from chainrule.engines.cpu import jobs, layout, pool
 from chainrule.training.descent import RULES
 from random_engines import ran, random_case
 
@@ -114,7 +114,7 @@ def test_threads_have_parts(on_threads, monkeypatch):
     together = pool._together
 
     def without(loop, job, reals, count, keep):
-        job[0, 7] -= 50  # the last block of patterns
+        job[jobs.PATTERNS] -= 50  # the last block of patterns
         return together(loop, job, reals, count, keep)
 
     monkeypatch.setattr(pool, "_together", without)
@@ -273,7 +273,7 @@ def test_called_off(count):
     run = cpu._Run(state, patterns)
     run.begin(state, np.arange(300), np.full(3, 0.1))
     barrier, theta = np.full(1, pool.CALLED_OFF), state.memory.theta.copy()
-    run.job[0, 4:6], run.job[1, 7:9] = (0, 1), (count, barrier.ctypes.data)
+    run.job[[jobs.FIRST, jobs.LAST, jobs.THREADS, jobs.BARRIER]] = 0, 1, count, barrier.ctypes.data
     assert [run.loop(run.job, run.reals, me) for me in range(1, count)] == [0] * (count - 1)
     assert np.array_equal(state.memory.theta, theta)
 

@@ -17,9 +17,9 @@ import numpy as np
 from chainrule import backprop
 from chainrule.activations import ACTIVATIONS
 from chainrule.engines import Patterns, Source, go_on, threads
-from chainrule.engines.cpu import pool, rows
+from chainrule.engines.cpu import jobs, pool, rows
 from chainrule.engines.cpu.compiled import loaded
-from chainrule.engines.cpu.layout import ACTIVATION, UNIT, Memory, aligned, block_of, together
+from chainrule.engines.cpu.layout import ACTIVATION, UNIT, Memory, aligned, block_of
 from chainrule.network import Network, as_inputs, as_targets
 from chainrule.notation import FloatArray
 from chainrule.objective import OBJECTIVES, penalty_gradient
@@ -150,7 +150,7 @@ def _epoch(state: State, run: _Run, batches: int) -> float:
             state.updates += _last_finite(state, run, start, done) - start
             return float("nan")
         state.updates += done - start
-    return float(run.reals[4])
+    return float(run.reals[jobs.RUNNING])
 
 
 def _last_finite(state: State, run: _Run, first: int, last: int) -> int:
@@ -178,18 +178,13 @@ class _Run:
         given = zip(self.arrays, (window.inputs, window.targets, window.weights), strict=True)
         self.shared = all(isinstance(one, np.ndarray) and np.may_share_memory(mine, one) for mine, one in given)
         self.every_row = np.arange(len(self.arrays[0]), dtype=np.int64)
-        self.window = np.zeros((1, 12), np.int64)
-        self.window[0, :3] = [array.ctypes.data for array in self.arrays]
-        self.window[0, 4:11] = memory.rooms
-        self.job, self.reals = np.zeros((2, 12), np.int64), np.zeros(8)
-        self.job[0, :4] = memory.table.ctypes.data, net.depth, self.window.ctypes.data, state.output.address
-        self.job[0, 6] = window.batch_size
-        self.job[0, 9:] = memory.theta.ctypes.data, memory.g.ctypes.data, state.slots.ctypes.data
-        self.job[1, 0] = 0 if state.factors is None else state.factors.ctypes.data
-        self.job[1, 4:7] = memory.length, net.penalize_bias, window.patterns
-        self.job[1, 9:11] = block_of(net), together(net)
-        self.reals[:4] = window.total, net.l1, net.l2, state.rule.clip or 0.0
-        self.alone, self.left = self.loop.prepared(self.job, self.reals)
+        self.job, self.reals, self.window = jobs.tables(memory, self.arrays, state.output.address)
+        self.job[[jobs.BATCH_SIZE, jobs.ALL_PATTERNS, jobs.LENGTH]] = window.batch_size, window.patterns, memory.length
+        self.job[[jobs.THETA, jobs.G]] = memory.theta.ctypes.data, memory.g.ctypes.data
+        self.job[[jobs.SLOTS, jobs.BIASES]] = state.slots.ctypes.data, net.penalize_bias
+        self.job[jobs.FACTORS] = 0 if state.factors is None else state.factors.ctypes.data
+        self.reals[: jobs.RUNNING] = window.total, net.l1, net.l2, state.rule.clip or 0.0
+        self.call, self.left = self.loop.prepared(self.job, self.reals)
 
     def begin(self, state: State, order: Any, learning_rates: Any) -> None:
         """An epoch in this order, with these learning rates."""
@@ -202,41 +197,43 @@ class _Run:
                 f"windows must have the batch_size of their source and a learning rate a batch; got {len(self.order)} "
                 f"rows in batches of {batch_size} and {len(self.rates)} rates. Correct the source."
             )
-        self.window[0, 3] = self.order.ctypes.data
-        self.job[0, 7], self.job[1, 3], self.reals[4] = len(self.order), self.rates.ctypes.data, 0.0
+        self.window[jobs.ORDER], self.job[jobs.RATES] = self.order.ctypes.data, self.rates.ctypes.data
+        self.job[jobs.PATTERNS], self.reals[jobs.RUNNING] = len(self.order), 0.0
         if state.step is not None:
             n = np.arange(state.updates + 1, state.updates + 1 + len(self.rates))
             self.numbers = state.step.values(n, state.net.dtype)
-            self.job[0, 8] = state.step.kernel.address
-            self.job[1, 1:3] = self.numbers.ctypes.data, self.numbers.strides[0]
+            self.job[jobs.STEP], self.job[jobs.NUMBERS] = state.step.kernel.address, self.numbers.ctypes.data
+            self.job[jobs.OF_NUMBERS] = self.numbers.strides[0]
 
     def _rows(self, order: Any) -> Any:
-        """The numbers of the rows in this order, all of them there."""
-        plain = isinstance(order, np.ndarray) and order.dtype == np.int64 and order.flags.c_contiguous
-        if plain and order.size and order.view(np.uint64).max() < len(self.every_row):  # and none below 0
-            return order
-        return self.every_row[order]  # which refuses others
+        """The numbers of the rows in this order, all of them there, where nobody else can change them."""
+        if isinstance(order, np.ndarray) and order.dtype == np.int64:  # not looked up each, which takes 5 times as long
+            mine = np.array(order, order="C")
+            if mine.size and mine.view(np.uint64).max() < len(self.every_row):  # and none below 0
+                return mine
+        return self.every_row[order]  # which refuses those that are not there
 
     def batches_in(self, state: State, seconds: float) -> int:
         """How many batches to run before Python takes its turn."""
         return max(1, int(seconds / state.seconds)) if state.seconds else 1
 
     def run(self, state: State, first: int, last: int, count: int = 1) -> int:
-        self.job[0, 4:6] = first, last
+        self.job[jobs.FIRST], self.job[jobs.LAST] = first, last
         if count == 1:
-            self.job[1, 7] = 1
-            self.alone()
+            self.job[jobs.THREADS] = 1
+            self.call()
             return int(self.left.value)
         return pool.run(self.loop, self.job, self.reals, count, (self, state))
 
     def remember(self, state: State) -> None:
         """Keep the weights, the rule's memory and E for :meth:`restore`, in the place of those kept before."""
-        state.spare[0][:], state.spare[1][:], self.kept_E = state.memory.theta, state.slots, float(self.reals[4])
+        state.spare[0][:], state.spare[1][:] = state.memory.theta, state.slots
+        self.kept_E = float(self.reals[jobs.RUNNING])
 
     def restore(self, state: State) -> None:
         """Take back what was kept."""
         state.memory.theta[:], state.slots[:] = state.spare
-        self.reals[4] = self.kept_E
+        self.reals[jobs.RUNNING] = self.kept_E
 
     def finite(self, state: State) -> bool:
         """Whether all weights and all that the rule remembers are."""
@@ -260,29 +257,24 @@ class _Whole:
         self.loop, self.pace = loaded("whole", net.dtype), pool.Pace(state.pace.most)
         self.arrays = _window(net, inputs, targets, weights)
         self.rows, self.seconds = min(_piece(net), memory.rows), 0.0
-        self.window, self.job = np.zeros((1, 12), np.int64), np.zeros((2, 12), np.int64)
-        self.reals = np.zeros(8)
-        self.reals[0] = total
-        self.window[0, :3] = [one.ctypes.data for one in self.arrays]
-        self.window[0, 4:11] = memory.rooms
-        self.job[0, :4] = memory.table.ctypes.data, net.depth, self.window.ctypes.data, state.output.address
-        self.job[0, 6], self.job[1, 9:11] = self.rows, (block_of(net), together(net))
+        self.job, self.reals, self.window = jobs.tables(memory, self.arrays, state.output.address)
+        self.job[jobs.BATCH_SIZE], self.reals[jobs.TOTAL] = self.rows, total
 
     def __call__(self, state: State, with_gradient: bool) -> float:
         """E without the penalties; its gradient is added to memory.g if it is asked for."""
-        self.job[0, 8], self.reals[4] = with_gradient, 0.0
+        self.job[jobs.WITH_GRADIENT], self.reals[jobs.RUNNING] = with_gradient, 0.0
         done, patterns = 0, len(self.arrays[0])
         while done < patterns:
             go_on()
             batches = max(1, int(TURN / self.seconds)) if self.seconds else 1
             last = min(patterns, done + batches * self.rows)
-            self.job[0, 4:6] = done, last
+            self.job[jobs.FIRST], self.job[jobs.LAST] = done, last
             count, started = self.pace.count(), time.perf_counter()
             pool.run(self.loop, self.job, self.reals, count, (self, state))
             self.seconds = (time.perf_counter() - started) / -(-(last - done) // self.rows)
             self.pace.took(count, self.seconds)
             done = last
-        return float(self.reals[4])
+        return float(self.reals[jobs.RUNNING])
 
 
 def _whole(state: State, source: Source, with_gradient: bool) -> float:
@@ -361,11 +353,8 @@ class Predictor:
 
     def _job(self, inputs: FloatArray, outputs: FloatArray) -> tuple[Any, Any]:
         """What the loop is told, and what must be kept while it runs."""
-        window, job = np.zeros((1, 12), np.int64), np.zeros((2, 12), np.int64)
-        window[0, :2], window[0, 4:11] = (inputs.ctypes.data, outputs.ctypes.data), self._memory.rooms
-        job[0, :4] = self._memory.table.ctypes.data, self.net.depth, window.ctypes.data, self._last.address
-        job[0, 6:9] = self._memory.rows, len(inputs), self.net.f[-1].vector
-        job[1, 7], job[1, 9] = 1, block_of(self.net)
+        job, _, window = jobs.tables(self._memory, (inputs, outputs), self._last.address)
+        job[jobs.PATTERNS], job[jobs.SOFTMAX] = len(inputs), self.net.f[-1].vector
         return job, (self, window, inputs, outputs)
 
     def __call__(self, inputs: Any) -> FloatArray:

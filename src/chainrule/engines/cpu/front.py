@@ -1,8 +1,8 @@
-"""Numba as a front end: functions become LLVM code that is linked as it was written, and optimised once, as a loop.
+"""Numba as a front end: functions become LLVM code that is linked as written, and optimised when a loop is whole.
 
 Numba would optimise each function with all that it calls, and make machine code of it for Python, before it goes into
-the next one: all loops of a type took 27 s to compile instead of 12. They still do where a release of Numba has not
-what this needs.
+the next one: to compile all loops of a type takes 27 s that way instead of 12. It still does where a release of Numba
+cannot be told to stop before that.
 """
 
 from __future__ import annotations
@@ -14,16 +14,13 @@ from numba.core.compiler_lock import global_compiler_lock
 from numba.extending import intrinsic
 
 
-def _alone() -> dict[str, Any]:
-    """How Numba is told to leave it at that."""
-    try:
-        from numba import _dynfunc
-        from numba.core.codegen import JITCodeLibrary
-        from numba.core.compiler import CompilerBase, DefaultPassBuilder
-        from numba.core.compiler_machinery import register_pass
-        from numba.core.typed_passes import NativeLowering
-    except ImportError:
-        return {}
+def _pipeline() -> Any:
+    """What tells Numba to stop."""
+    from numba import _dynfunc
+    from numba.core.codegen import JITCodeLibrary
+    from numba.core.compiler import CompilerBase, DefaultPassBuilder
+    from numba.core.compiler_machinery import register_pass
+    from numba.core.typed_passes import NativeLowering
 
     class Library(JITCodeLibrary):
         """Code that is linked, and nothing else."""
@@ -63,26 +60,7 @@ def _alone() -> dict[str, Any]:
             manager.finalize()
             return [manager]
 
-    return {"pipeline_class": Pipeline}
-
-
-compiled = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, **_alone())
-"""The loops are called by address from :mod:`chainrule.engines.cpu.compiled`, never by Python."""
-
-
-@intrinsic
-def outlined(typing: Any) -> Any:
-    """Keep the function that begins with this one of its own.
-
-    What the compiler moves out of its loops would else be worked out by those, too, who never come to them: a step of
-    4-16-16-1 took 1.3 times as long for one pattern.
-    """
-
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        builder.function.attributes.add("noinline")
-        return context.get_dummy_value()
-
-    return types.void(), code
+    return Pipeline
 
 
 def linked(function: Any, signature: Any) -> tuple[str, str]:
@@ -92,3 +70,36 @@ def linked(function: Any, signature: Any) -> tuple[str, str]:
     with global_compiler_lock:
         made.library._ensure_finalized()
     return made.library.get_llvm_str(), made.fndesc.llvm_func_name
+
+
+def _options() -> dict[str, Any]:
+    """What tells Numba to stop, tried on a function that calls another; nothing if that fails in whatever way."""
+    options = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    try:
+        own = options | {"pipeline_class": _pipeline()}
+        inner = njit(**own)(lambda n: n + 1)
+        linked(njit(**own)(lambda n: inner(n) + 1), (types.int64,))
+    except Exception:
+        return options
+    return own
+
+
+OPTIONS = _options()
+
+compiled = njit(**OPTIONS)
+"""The loops are called by address from :mod:`chainrule.engines.cpu.compiled`, never by Python."""
+
+
+@intrinsic
+def outlined(typing: Any) -> Any:
+    """The function that begins with this call stays one: it is not put into those that call it.
+
+    What the compiler moves out of its loops would else be worked out by callers that never come to these: a step of
+    4-16-16-1 took 1.3 times as long for one pattern.
+    """
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.function.attributes.add("noinline")
+        return context.get_dummy_value()
+
+    return types.void(), code

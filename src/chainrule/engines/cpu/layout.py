@@ -17,9 +17,10 @@ from chainrule.network import Network
 from chainrule.notation import FloatArray
 
 NODES, VECTORS, STRIDE, INPUTS, W, G, Y, SLOPE, E_TERM, BACK, ACTIVATION, ONES = range(12)
-"""Columns of the table: nodes of the layer, vectors a row, bytes from row to row; rows of w (the nodes below, and one
-more with a bias); addresses of w, its gradient, y (x before f), f′, e (of the last layer: in the place of x), and w for
-the way back; of the activation; whether the layer above has biases. e takes the place of f′: memory that is near."""
+"""Columns of the table of layers: nodes, vectors a row, bytes from row to row; rows of w (the nodes below, and one
+more with a bias; columns where w stays as on paper); addresses of w, its gradient, y (x before f), f′, e (of the last
+layer: in the place of x), and w for the way back; of the activation; whether the layer above has biases. e takes the
+place of f′: memory that is near."""
 
 WIDTH = vector_bytes()
 """Bytes of a vector."""
@@ -27,11 +28,12 @@ WIDTH = vector_bytes()
 ROWS = {64: (12, 5, 4, 1), 32: (6, 3, 2, 1), 16: (4, 3, 2, 1)}[WIDTH]
 """Rows of the tiles, the tallest first: two vectors by so many, and what they are multiplied by, fill the registers.
 
-A layer of so many nodes and their bias leaves 5 rows or 9 more often than not; a tile of one row waits for its sums.
+After tiles of 12, layers of 16, 64 or 256 nodes and a bias leave 5 rows, of 32, 128 or 512 leave 9; a tile of one row
+waits for its sums.
 """
 
 UNIT = 16
-"""Rows with one sum of E, which are one thread's: whole vectors where patterns are side by side."""
+"""Rows whose E is one sum, by one thread: a whole number of vectors where patterns are side by side."""
 
 BLOCK, LONG_BLOCK, CACHE = 4 * UNIT, 16 * UNIT, 2**20
 """Rows that go forward and back together, so that y, f' and e stay near; more of them where θ takes more than so many

@@ -1,22 +1,20 @@
 """The page as one epoch: forward, error terms, gradient, update, batch by batch, over a table of layers.
 
 Same as :mod:`chainrule.backprop`, but on raw addresses, and compiled by Numba once for a processor. A row of the table
-is a layer; :mod:`chainrule.engines.cpu.layout` names its columns. w is kept turned over, (nodes of i-1, nodes of i),
-with the biases as one row more, for a node of layer i-1 that is always 1: so a bias is a weight, as on paper. Where
-layer i is narrow, w is not turned over, and its gradient is that of y by e instead of e by y. Rows of all arrays are
-filled up to whole vectors; w, e and hidden y with zeros, so that what else stands there counts for nothing. Its
-letters: the page's; k a node of the layer below, or how many there are with the one that is always 1; η the learning
-rate. `like` is a 0 of the network's type, size its bytes; a team: see :mod:`chainrule.engines.cpu.team`.
-
-A job is a table of two rows, which :class:`chainrule.engines.cpu._Run` fills; a window names the patterns and the room
-for a batch: inputs, targets, weights s, order, then t, shares, E of each unit, a team's room for what it copies or
-turns over, a thread's own, and the bytes of both.
+is a layer; :mod:`chainrule.engines.cpu.layout` names its columns, and :mod:`chainrule.engines.cpu.jobs` those of all
+else that a loop is told. w is kept turned over, (nodes of i-1, nodes of i), with the biases as one row more, for a node
+of layer i-1 that is always 1: so a bias is a weight, as on paper. Its gradient is yᵀe. Where layer i is narrow, w stays
+as on paper, and its gradient is eᵀy. Rows of all arrays are filled up to whole vectors; w, e and hidden y with zeros,
+so that what stands beside inputs and targets adds nothing. Its letters: the page's; k a node of the layer below, or how
+many there are with the one that is always 1; η the learning rate. `like` is a 0 of the network's type, size its bytes;
+a team: see :mod:`chainrule.engines.cpu.team`.
 """
 
 from __future__ import annotations
 
 import math
 
+from chainrule.engines.cpu import jobs
 from chainrule.engines.cpu.front import compiled
 from chainrule.engines.cpu.layout import (
     ACTIVATION,
@@ -140,7 +138,8 @@ def forward(
 def lies(layers: int, i: int, size: int, patterns: int, block: int) -> bool:
     """Whether w serves the way back as it lies: as patterns are few, or as it would be more to turn over than e.
 
-    So many patterns go together; 0 patterns stand for any number, for which w was turned over once.
+    Patterns are those of the whole batch, of which a block goes at a time; 0 stands for any number, for which w was
+    turned over once.
     """
     if patterns <= FEW:
         return patterns > 0
@@ -168,7 +167,7 @@ def error_terms(
 ) -> None:
     """Error terms of the hidden layers (step 21); those of the output layer (step 20) stand where x[L] was.
 
-    e[i][p, k] = sum_j e[i+1][p, j] * w[i+1][j, k] * f_prime[i](x[i][p, k]),    w as `turn` wrote it, unless it lies
+    e[i][p, k] = sum_j e[i+1][p, j] * w[i+1][j, k] * f_prime[i](x[i][p, k]),    w as `turn` wrote it, or as it lies
     """
     for i in range(L - 1, 0, -1):
         stride, above, below = field(layers, i, STRIDE), field(layers, i + 1, STRIDE), field(layers, i, NODES)
@@ -205,7 +204,7 @@ def error_terms(
 
 @compiled
 def turn(like: float, size: int, layers: int, L: int, patterns: int, block: int, me: int, threads: int) -> None:
-    """w as (nodes of i, nodes of i-1), for the way back; turned in registers, anew for each batch, as w has changed."""
+    """w as (nodes of i, nodes of i-1), for the way back unless it serves as it lies; anew when w has changed."""
     lanes = WIDTH // size
     for i in range(2, L + 1):
         nodes, w, back = field(layers, i - 1, NODES), field(layers, i, W), field(layers, i, BACK)
@@ -240,7 +239,7 @@ def gradient(
     over all p.
     """
     me, threads, _ = team
-    room, own = field(window, 0, 7), field(window, 0, 8) + me * field(window, 0, 10)
+    room, own = word(window, jobs.TEAM), word(window, jobs.OWN) + me * word(window, jobs.OF_OWN)
     for i in range(1, L + 1):
         stride, below = field(layers, i, STRIDE), field(layers, i - 1, STRIDE)
         y_below, e = field(layers, i - 1, Y), field(layers, i, E_TERM)
@@ -274,14 +273,14 @@ def gather(
     like: float, size: int, layers: int, L: int, window: int, start: int, first: int, rows: int, divisor: float
 ) -> None:
     """Rows of a batch into layer 0, their targets into t, in rows like the last layer's, and shares s_p / divisor."""
-    inputs, targets, weights = field(window, 0, 0), field(window, 0, 1), field(window, 0, 2)
-    order, t, shares = field(window, 0, 3), field(window, 0, 4), field(window, 0, 5)
+    inputs, targets, weights = word(window, jobs.INPUTS), word(window, jobs.TARGETS), word(window, jobs.WEIGHTS)
+    order, t, shares = word(window, jobs.ORDER), word(window, jobs.T), word(window, jobs.SHARES)
     n_0, n_L = field(layers, 0, NODES) * size, field(layers, L, NODES) * size
     y_0, stride_0, stride_L = field(layers, 0, Y), field(layers, 0, STRIDE), field(layers, L, STRIDE)
     for p in range(first, first + rows):
         row = start + p
         if order:
-            row = word(order + 8 * row)
+            row = word(order, row)
         transfer(like, size, y_0 + p * stride_0, inputs + row * n_0, n_0)
         transfer(like, size, t + p * stride_L, targets + row * n_L, n_L)
         put(like, shares + p * size, like + get(like, weights + row * size) / divisor)
@@ -311,9 +310,10 @@ def batch(
     stays in the cache: where w does not, threads go through a block together, so that each reads another part of w;
     else each takes blocks of its own. 0 patterns: see `lies`.
     """
-    t, shares, errors, me = field(window, 0, 4), field(window, 0, 5), field(window, 0, 6), team[0]
+    t, shares, errors, me = word(window, jobs.T), word(window, jobs.SHARES), word(window, jobs.ERRORS), team[0]
     stride, vectors, nodes = field(layers, L, STRIDE), field(layers, L, VECTORS), field(layers, L, NODES)
-    room, own = field(window, 0, 7) + me * field(window, 0, 9), field(window, 0, 8) + me * field(window, 0, 10)
+    room = word(window, jobs.TEAM) + me * word(window, jobs.OF_TEAM)
+    own = word(window, jobs.OWN) + me * word(window, jobs.OF_OWN)
     blocks, crew = -(-rows // block), team if together else ALONE
     n = 0 if together else taken(team, -1, blocks)
     while n < blocks:
@@ -323,10 +323,10 @@ def batch(
         gather(like, size, layers, L, window, start, begin, end - begin, divisor)
         meet(crew)
         forward(like, size, layers, L, first, few, room, crew)
-        for unit in range(begin, end, UNIT):
+        for unit in range(begin, end, UNIT):  # step 20: e takes the place of x
             x, t_unit, of_unit = field(layers, L, Y) + unit * stride, t + unit * stride, shares + unit * size
             E = call_output(output, (x, t_unit, of_unit, stride, min(UNIT, end - unit), vectors, nodes, scale))
-            put_double(errors + 8 * (unit // UNIT), E)
+            put_double(errors, unit // UNIT, E)
         meet(crew)
         if back:
             error_terms(like, size, layers, L, first, few, patterns, block, room, own, crew)
@@ -339,19 +339,19 @@ def summed(window: int, rows: int) -> float:
     """E of a batch: that of its units, in their order."""
     E = 0.0
     for unit in range(-(-rows // UNIT)):
-        E += get_double(field(window, 0, 6) + 8 * unit)
+        E += get_double(word(window, jobs.ERRORS), unit)
     return E
 
 
 @compiled
 def parts(layers: int, i: int) -> int:
-    """Panels or rows that w is kept in."""
+    """How many panels w is kept in, or rows where the layer is narrow."""
     return field(layers, i, NODES) if narrow(layers, i) else (field(layers, i, VECTORS) + 1) // 2
 
 
 @compiled
 def part(layers: int, i: int, n: int, size: int, biases: bool) -> tuple[int, int]:
-    """Where one of them begins in w, and the bytes in it that are penalized."""
+    """Where panel or row n begins in w, and how many of its bytes are penalized."""
     rows, counted = field(layers, i, INPUTS), field(layers, i, INPUTS) if biases else field(layers, i - 1, NODES)
     if narrow(layers, i):
         return n * across(layers, i, size), counted * size
@@ -411,14 +411,15 @@ def clipped(like: float, size: int, g: int, factors: int, length: int, clip: flo
 @compiled
 def by_rule(like: float, size: int, job: int, reals: int, b: int, team: tuple[int, int, int]) -> None:
     """Update θ by a rule, from the gradient of a batch; before that, penalties are added to it, and it is clipped."""
-    layers, L, step, theta = field(job, 0, 0), field(job, 0, 1), field(job, 0, 8), field(job, 0, 9)
-    g, slots, factors, numbers = field(job, 0, 10), field(job, 0, 11), field(job, 1, 0), field(job, 1, 1)
-    of_numbers, rates, length, threads = field(job, 1, 2), field(job, 1, 3), field(job, 1, 4), team[1]
-    l1, l2, clip = get_double(reals + 8), get_double(reals + 16), get_double(reals + 24)
+    layers, L, threads = word(job, jobs.LAYERS), word(job, jobs.DEPTH), team[1]
+    step, theta, g = word(job, jobs.STEP), word(job, jobs.THETA), word(job, jobs.G)
+    slots, factors, rates = word(job, jobs.SLOTS), word(job, jobs.FACTORS), word(job, jobs.RATES)
+    numbers, of_numbers, length = word(job, jobs.NUMBERS), word(job, jobs.OF_NUMBERS), word(job, jobs.LENGTH)
+    l1, l2, clip = get_double(reals, jobs.L1), get_double(reals, jobs.L2), get_double(reals, jobs.CLIP)
     if l1 or l2 or clip > 0:
         if team[0] == 0:
             if l1 or l2:
-                add_penalty(like, size, layers, L, l1, l2, field(job, 1, 5), G, 1.0)
+                add_penalty(like, size, layers, L, l1, l2, word(job, jobs.BIASES), G, 1.0)
             if clip > 0:
                 clipped(like, size, g, factors, length, clip)
         meet(team)
@@ -436,18 +437,21 @@ def by_rule(like: float, size: int, job: int, reals: int, b: int, team: tuple[in
 def epoch(like: float, job: int, reals: int, me: int) -> int:
     """Batches from first to last of a window: forward, error terms, gradient, update; the first that was not done.
 
-    Plain descent needs no gradient: error terms are scaled by η, and their products are added to w in place. Other
-    rules have a step, which is called when the gradient is there. A batch after which E is not finite is not learned
-    from, and none comes after it. The divisor makes E of a batch an estimate of that of all patterns. All threads run
-    this at once, share patterns, or the nodes of a layer, and then w, and meet where one needs what others wrote.
+    The page's error terms point downhill. Plain descent keeps no gradient: they are scaled by η, and `gradient` adds
+    their products to w, which is the update. Other rules take the gradient itself, so that the scale is -1, and have a
+    step that is called when it is there. A batch that makes E so far not finite is not learned from, and none comes
+    after it. The divisor makes E of a batch an estimate of that of all patterns. All threads run this at once, share
+    patterns, or the nodes of a layer, and then w, and meet where one needs what others wrote.
     """
     size = bytes_of(like)
-    layers, L, window, output = field(job, 0, 0), field(job, 0, 1), field(job, 0, 2), field(job, 0, 3)
-    first, last, batch_size, patterns = field(job, 0, 4), field(job, 0, 5), field(job, 0, 6), field(job, 0, 7)
-    step, rates, biases, all_patterns = field(job, 0, 8), field(job, 1, 3), field(job, 1, 5), field(job, 1, 6)
-    together, threads = field(job, 1, 10) > 0, field(job, 1, 7)
-    team = me, threads, field(job, 1, 8)
-    total, l1, l2, running = get_double(reals), get_double(reals + 8), get_double(reals + 16), get_double(reals + 32)
+    layers, L, window = word(job, jobs.LAYERS), word(job, jobs.DEPTH), word(job, jobs.WINDOW)
+    first, last, batch_size = word(job, jobs.FIRST), word(job, jobs.LAST), word(job, jobs.BATCH_SIZE)
+    patterns, all_patterns, output = word(job, jobs.PATTERNS), word(job, jobs.ALL_PATTERNS), word(job, jobs.OUTPUT)
+    step, rates, biases = word(job, jobs.STEP), word(job, jobs.RATES), word(job, jobs.BIASES)
+    together, threads = word(job, jobs.TOGETHER) > 0, word(job, jobs.THREADS)
+    team = me, threads, word(job, jobs.BARRIER)
+    total, running = get_double(reals, jobs.TOTAL), get_double(reals, jobs.RUNNING)
+    l1, l2 = get_double(reals, jobs.L1), get_double(reals, jobs.L2)
     if not meet(team):
         return first
     for b in range(first, last):
@@ -455,7 +459,7 @@ def epoch(like: float, job: int, reals: int, me: int) -> int:
         rows = min(batch_size, patterns - start)
         η = get(like, rates + b * size)
         scale, divisor = -1.0 if step else float(η), total * rows / all_patterns
-        block = field(job, 1, 9) if together else min(field(job, 1, 9), share(rows, threads))
+        block = word(job, jobs.BLOCK) if together else min(word(job, jobs.BLOCK), share(rows, threads))
         if rows > FEW:
             turn(like, size, layers, L, rows, block, me, threads)
             meet(team)
@@ -468,7 +472,7 @@ def epoch(like: float, job: int, reals: int, me: int) -> int:
         if not math.isfinite(running):
             return b
         if me == 0:
-            put_double(reals + 32, running)
+            put_double(reals, jobs.RUNNING, running)
         if l1 or l2:
             meet(team)
         if not step:
@@ -492,27 +496,28 @@ def whole(like: float, job: int, reals: int, me: int) -> int:
     The batches are always the same, so that bits do not depend on where it was interrupted.
     """
     size = bytes_of(like)
-    layers, L, window, output = field(job, 0, 0), field(job, 0, 1), field(job, 0, 2), field(job, 0, 3)
-    first, last, batch_size, with_gradient = field(job, 0, 4), field(job, 0, 5), field(job, 0, 6), field(job, 0, 8)
-    together, team = field(job, 1, 10) > 0, (me, field(job, 1, 7), field(job, 1, 8))
-    total = get_double(reals)
+    layers, L, window = word(job, jobs.LAYERS), word(job, jobs.DEPTH), word(job, jobs.WINDOW)
+    first, last, batch_size = word(job, jobs.FIRST), word(job, jobs.LAST), word(job, jobs.BATCH_SIZE)
+    with_gradient, output = word(job, jobs.WITH_GRADIENT) > 0, word(job, jobs.OUTPUT)
+    together, team = word(job, jobs.TOGETHER) > 0, (me, word(job, jobs.THREADS), word(job, jobs.BARRIER))
+    total = get_double(reals, jobs.TOTAL)
     if not meet(team):
         return first
     if with_gradient:
         turn(like, size, layers, L, 0, 1, me, team[1])
         meet(team)
-    E = get_double(reals + 32)
+    E = get_double(reals, jobs.RUNNING)
     for start in range(first, last, batch_size):
         rows = min(batch_size, last - start)
-        block = field(job, 1, 9) if together else min(field(job, 1, 9), share(rows, team[1]))
-        given = (start, rows, 0, block, total, output, -1.0, with_gradient > 0, together, team)
+        block = word(job, jobs.BLOCK) if together else min(word(job, jobs.BLOCK), share(rows, team[1]))
+        given = (start, rows, 0, block, total, output, -1.0, with_gradient, together, team)
         batch(like, size, layers, L, window, *given)
         E += summed(window, rows)
         if with_gradient:
             gradient(like, size, layers, L, window, rows, G, True, team)
         meet(team)
     if me == 0:
-        put_double(reals + 32, E)
+        put_double(reals, jobs.RUNNING, E)
     return last
 
 
@@ -520,14 +525,14 @@ def whole(like: float, job: int, reals: int, me: int) -> int:
 def outputs(like: float, job: int, reals: int, me: int) -> int:
     """y of the last layer for all rows of a window, of which each thread takes blocks of its own."""
     size = bytes_of(like)
-    layers, L, window, last = field(job, 0, 0), field(job, 0, 1), field(job, 0, 2), field(job, 0, 3)
-    patterns, softmax, block = field(job, 0, 7), field(job, 0, 8), field(job, 1, 9)
-    team = me, field(job, 1, 7), field(job, 1, 8)
-    inputs, to = field(window, 0, 0), field(window, 0, 1)
+    layers, L, window = word(job, jobs.LAYERS), word(job, jobs.DEPTH), word(job, jobs.WINDOW)
+    last, softmax, patterns = word(job, jobs.OUTPUT), word(job, jobs.SOFTMAX), word(job, jobs.PATTERNS)
+    team, block = (me, word(job, jobs.THREADS), word(job, jobs.BARRIER)), word(job, jobs.BLOCK)
+    inputs, to = word(window, jobs.INPUTS), word(window, jobs.OUTPUTS)
     n_0, n_L = field(layers, 0, NODES) * size, field(layers, L, NODES) * size
     stride_0, stride, vectors = field(layers, 0, STRIDE), field(layers, L, STRIDE), field(layers, L, VECTORS)
     y_0, x = field(layers, 0, Y) + me * block * stride_0, field(layers, L, Y) + me * block * stride
-    blocks, room = -(-patterns // block), field(window, 0, 7) + me * field(window, 0, 9)
+    blocks, room = -(-patterns // block), word(window, jobs.TEAM) + me * word(window, jobs.OF_TEAM)
     if not meet(team):
         return 0
     n = taken(team, -1, blocks)
@@ -543,5 +548,5 @@ def outputs(like: float, job: int, reals: int, me: int) -> int:
         for p in range(rows):
             copy(to + (start + p) * n_L, x + p * stride, n_L)
         n = taken(team, n, blocks)
-    meet(team)  # what nobody waits for any more must not write
+    meet(team)  # none still writes when another returns
     return patterns

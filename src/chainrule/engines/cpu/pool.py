@@ -14,6 +14,7 @@ from weakref import WeakSet
 import numpy as np
 
 from chainrule.engines import threads
+from chainrule.engines.cpu import jobs
 
 WORTH = 4e6
 """Multiplications of a batch from which a second thread pays, and again for each further one."""
@@ -84,14 +85,14 @@ def run(loop: Any, job: Any, reals: Any, count: int, keep: Any) -> int:
             found = _together(loop, job.copy(), reals, count, keep)
         if found is not None:
             return found
-    job[1, 7] = 1
+    job[jobs.THREADS] = 1
     return int(loop(job, reals, 0))
 
 
 def _together(loop: Any, job: Any, reals: Any, count: int, keep: Any) -> int | None:
     """The same; None if the system gives no more threads. Ctrl-C may come at any point outside of the loop."""
     barrier = np.zeros((count + 3, 8), np.int64)  # counters in lines of their own: see team.py
-    job[1, 7:9] = count, barrier.ctypes.data
+    job[jobs.THREADS], job[jobs.BARRIER] = count, barrier.ctypes.data
     others, begun = [], False
     try:
         pool = _threads(count)

@@ -28,7 +28,7 @@ PIECES = 16
 
 
 @intrinsic
-def _arrive(typing: Any, address: Any) -> Any:
+def _add_one(typing: Any, address: Any) -> Any:
     """Add 1 to a counter that all threads see, and return what it was."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -78,13 +78,13 @@ def _yield_processor(typing: Any) -> Any:
 @compiled
 def _met(threads: int, barrier: int) -> bool:
     outlined()
-    before, over = _arrive(barrier), barrier + LINE
+    before, over = _add_one(barrier), barrier + LINE
     if before < 0:
         return False
     if before % threads == threads - 1:  # the last one: no piece is taken yet, and all may go on
         for thread in range(threads):
             _begin_again(barrier + (2 + thread) * LINE)
-        _arrive(over)
+        _add_one(over)
         return True
     tries = 0
     while _seen(over) <= before // threads:
@@ -107,7 +107,7 @@ def _taken(me: int, threads: int, barrier: int, pieces: int) -> int:
     outlined()
     for other in range(me, me + threads):
         whose = other % threads
-        one = pieces * whose // threads + _arrive(barrier + (2 + whose) * LINE)
+        one = pieces * whose // threads + _add_one(barrier + (2 + whose) * LINE)
         if one < pieces * (whose + 1) // threads:
             return one
     return pieces
@@ -115,28 +115,23 @@ def _taken(me: int, threads: int, barrier: int, pieces: int) -> int:
 
 @compiled
 def taken(team: tuple[int, int, int], n: int, pieces: int) -> int:
-    """A piece of so many that nobody has taken since the last meeting, and not before n + 1; so many if there is none.
+    """A piece of so many that nobody has taken since the last meeting; so many if there is none left.
 
-    n begins at -1. Each thread has pieces of its own, the same whenever there are as many, so that what it wrote is
-    near when it reads it; when they are done, it takes those of others.
+    One thread alone takes n + 1, and begins with n = -1. Each of several has pieces of its own, the same whenever there
+    are as many, so that what it wrote is near when it reads it; when they are done, it takes those of others.
     """
     return n + 1 if team[1] == 1 else _taken(team[0], team[1], team[2], pieces)
 
 
 @compiled
 def share(rows: int, threads: int) -> int:
-    """Rows of a batch that are one thread's, if each has as many."""
+    """Rows of a batch that are one thread's, in whole units; the last may have fewer."""
     return rows if threads == 1 else -(-rows // (UNIT * threads)) * UNIT
 
 
 @compiled
-def cut(rows: int, vectors: int, threads: int, copied: int) -> tuple[int, int, int, int]:
-    """Rows and vectors of a piece of a product; pieces one below the other, and of all.
-
-    Copied rows are a multiple of so many, and gone through panel by panel.
-    """
-    if threads == 1 and not copied:
-        return rows, vectors, 1, 1
+def _cut(rows: int, vectors: int, threads: int, copied: int) -> tuple[int, int, int, int]:
+    outlined()
     wide = 8 if rows == 1 else 2  # of one row, eight vectors are summed at once
     panels = -(-vectors // wide)
     parts = -(-PIECES * threads // panels) if threads > 1 else 1
@@ -144,6 +139,15 @@ def cut(rows: int, vectors: int, threads: int, copied: int) -> tuple[int, int, i
     some = -(-rows // (unit * parts)) * unit
     down = -(-rows // some)
     return some, wide, down, down * panels
+
+
+@compiled
+def cut(rows: int, vectors: int, threads: int, copied: int) -> tuple[int, int, int, int]:
+    """Rows and vectors of a piece of a product of so many; pieces one below the other, and of all.
+
+    Where rows were copied, a piece has a multiple of that many, and is one panel wide; copied is 0 where they were not.
+    """
+    return (rows, vectors, 1, 1) if threads == 1 and not copied else _cut(rows, vectors, threads, copied)
 
 
 @compiled

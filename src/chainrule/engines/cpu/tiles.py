@@ -43,7 +43,7 @@ FORWARD, BACKWARD, MANY_BACKWARD, LAST_BACKWARD, GRADIENT, PACKED = range(6)
 packed_row = compiled(_packed_row)
 
 FIELDS = 12
-"""Columns of every table that a loop reads; those of layers are named in :mod:`chainrule.engines.cpu.layout`."""
+"""Columns of the table of layers, which are named in :mod:`chainrule.engines.cpu.layout`."""
 
 DTYPES = {"float32": 4, "float64": 8}
 
@@ -242,7 +242,7 @@ def _down(mode: int, vectors: int) -> Any:
 
 
 def _product(mode: int) -> Any:
-    """The whole product, panel by panel of two vectors.
+    """The whole product, panel by panel of two vectors; one row alone by eight, two or one.
 
     w and its gradient are kept panel by panel, `deep` rows each, so that a panel is read from end to end (a row of w
     would lie in another page of memory each); the rows of y, e and f′ are whole. Rows of w of a narrow layer are whole
@@ -274,7 +274,7 @@ def _product(mode: int) -> Any:
 
     @compiled
     def one_or_more(like, a, of_a, b, c, fp, of_row, deep, of_w, first, rows, vectors, k, size, add):  # type: ignore[no-untyped-def]
-        if rows - first > 1:
+        if rows - first != 1:
             product(like, a, of_a, b, c, fp, of_row, deep, of_w, first, rows, vectors, k, size, add)
             return
         start = 0
@@ -726,9 +726,14 @@ def fill_up(typing: Any, like: Any, address: Any, count: Any, one: Any) -> Any:
     return types.void(like, types.int64, types.int64, types.int64), code
 
 
+def _eighth(builder: Any, address: Any, n: Any) -> Any:
+    """Where entry n of a table of 8 bytes each lies."""
+    return builder.inttoptr(builder.add(address, builder.mul(n, INT64(8))), POINTER)
+
+
 @intrinsic
 def field(typing: Any, table: Any, row: Any, column: Any) -> Any:
-    """An integer in a table of FIELDS columns."""
+    """An integer in the table of layers."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         table, row, column = arguments
@@ -740,13 +745,13 @@ def field(typing: Any, table: Any, row: Any, column: Any) -> Any:
 
 
 @intrinsic
-def word(typing: Any, address: Any) -> Any:
-    """The integer at an address."""
+def word(typing: Any, address: Any, n: Any) -> Any:
+    """Integer n of those from an address on."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.load(builder.inttoptr(arguments[0], POINTER), align=8, typ=INT64)
+        return builder.load(_eighth(builder, *arguments), align=8, typ=INT64)
 
-    return types.int64(types.int64), code
+    return types.int64(types.int64, types.int64), code
 
 
 @intrinsic
@@ -767,21 +772,22 @@ def copy(typing: Any, to: Any, source: Any, length: Any) -> Any:
 
 
 @intrinsic
-def get_double(typing: Any, address: Any) -> Any:
-    """The double at an address."""
+def get_double(typing: Any, address: Any, n: Any) -> Any:
+    """Double n of those from an address on."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.load(builder.inttoptr(arguments[0], POINTER), align=8, typ=ir.DoubleType())
+        return builder.load(_eighth(builder, *arguments), align=8, typ=ir.DoubleType())
 
-    return types.float64(types.int64), code
+    return types.float64(types.int64, types.int64), code
 
 
 @intrinsic
-def put_double(typing: Any, address: Any, value: Any) -> Any:
-    """A double put at an address."""
+def put_double(typing: Any, address: Any, n: Any, value: Any) -> Any:
+    """A double put there."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        builder.store(arguments[1], builder.inttoptr(arguments[0], POINTER), align=8)
+        address, n, value = arguments
+        builder.store(value, _eighth(builder, address, n), align=8)
         return context.get_dummy_value()
 
-    return types.void(types.int64, types.float64), code
+    return types.void(types.int64, types.int64, types.float64), code
