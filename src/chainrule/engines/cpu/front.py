@@ -95,7 +95,7 @@ def outlined(typing: Any) -> Any:
     """The function that begins with this call stays one: it is not put into those that call it.
 
     What the compiler moves out of its loops would else be worked out by callers that never come to these: a step of
-    4-16-16-1 took 1.3 times as long for one pattern.
+    4-16-16-1 took 1.22 times as long for one pattern, 1.02 for 32.
     """
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
