@@ -366,3 +366,16 @@ assert found.value == 48, found.value
 def test_front_end(without):
     """Loops are compiled as well by a release of Numba that has not what leaves the optimizing to us."""
     subprocess.run([sys.executable, "-c", FRONT.format(without=without)], check=True, timeout=LIMIT)
+
+
+def test_numba_disabled(tmp_path):
+    """Where users have Numba leave functions to Python, a sentence says what to do; what is kept runs all the same."""
+    script = "from chainrule.engines.cpu.compiled import loaded; loaded('outputs', 'float32')"
+
+    def run(**environment):
+        given = {**os.environ, "CHAINRULE_CACHE": str(tmp_path), **environment}
+        command = [sys.executable, "-c", script]
+        return subprocess.run(command, env=given, capture_output=True, text=True, timeout=LIMIT, check=False)
+
+    assert "NUMBA_DISABLE_JIT must be unset once" in run(NUMBA_DISABLE_JIT="1").stderr
+    assert run().returncode == run(NUMBA_DISABLE_JIT="1").returncode == 0

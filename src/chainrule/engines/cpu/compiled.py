@@ -61,8 +61,13 @@ def _compiled(name: str, dtype: str) -> bytes:
     """By Numba; on a terminal it says so, since it takes some seconds."""
     if sys.stderr is not None and sys.stderr.isatty():
         sys.stderr.write(f"compiling the engine for this processor, once ({name}, {dtype}) …\n")
-    from numba import types
+    from numba import config, types
 
+    if config.DISABLE_JIT:
+        raise RuntimeError(
+            "NUMBA_DISABLE_JIT must be unset once, for the engine to be compiled; it is set. Unset it, or take "
+            "engine='reference'."
+        )
     import chainrule.engines.cpu.loop as loops
     from chainrule.engines.cpu.front import linked
 
