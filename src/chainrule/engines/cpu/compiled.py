@@ -64,7 +64,7 @@ def _compiled(name: str, dtype: str) -> bytes:
     from numba import config, types
 
     if config.DISABLE_JIT:
-        raise RuntimeError(
+        raise ValueError(
             "NUMBA_DISABLE_JIT must be unset once, for the engine to be compiled; it is set. Unset it, or take "
             "engine='reference'."
         )
