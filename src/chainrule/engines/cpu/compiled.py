@@ -42,7 +42,7 @@ class Loop:
         back, error = ctypes.c_int64(), ctypes.c_void_p()
         places = ctypes.addressof(back), ctypes.addressof(error)
         call = functools.partial(self._call, *places, 0.0, job.ctypes.data, reals.ctypes.data, 0)
-        call.kept = (error, job, reals)  # type: ignore[attr-defined]
+        call.kept = (back, error, job, reals)  # type: ignore[attr-defined]
         return call, back
 
 

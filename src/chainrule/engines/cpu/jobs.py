@@ -42,7 +42,7 @@ def tables(memory: Memory, arrays: Sequence[Any], function: int) -> tuple[Any, A
 
     They hold addresses: whoever runs them keeps the memory, the arrays and the window.
     """
-    job, reals, window = (np.zeros(count, kind) for count, kind in ((25, np.int64), (5, np.float64), (11, np.int64)))
+    job, reals, window = np.zeros(SOFTMAX + 1, np.int64), np.zeros(RUNNING + 1), np.zeros(OF_OWN + 1, np.int64)
     window[: len(arrays)], window[T:] = [one.ctypes.data for one in arrays], memory.rooms
     job[[LAYERS, DEPTH, WINDOW]] = memory.table.ctypes.data, memory.net.depth, window.ctypes.data
     job[[OUTPUT, THREADS, BLOCK, TOGETHER]] = function, 1, block_of(memory.net), together(memory.net)

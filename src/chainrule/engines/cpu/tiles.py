@@ -726,7 +726,7 @@ def fill_up(typing: Any, like: Any, address: Any, count: Any, one: Any) -> Any:
     return types.void(like, types.int64, types.int64, types.int64), code
 
 
-def _eighth(builder: Any, address: Any, n: Any) -> Any:
+def _entry(builder: Any, address: Any, n: Any) -> Any:
     """Where entry n of a table of 8 bytes each lies."""
     return builder.inttoptr(builder.add(address, builder.mul(n, INT64(8))), POINTER)
 
@@ -749,7 +749,7 @@ def word(typing: Any, address: Any, n: Any) -> Any:
     """Integer n of those from an address on."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.load(_eighth(builder, *arguments), align=8, typ=INT64)
+        return builder.load(_entry(builder, *arguments), align=8, typ=INT64)
 
     return types.int64(types.int64, types.int64), code
 
@@ -776,7 +776,7 @@ def get_double(typing: Any, address: Any, n: Any) -> Any:
     """Double n of those from an address on."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.load(_eighth(builder, *arguments), align=8, typ=ir.DoubleType())
+        return builder.load(_entry(builder, *arguments), align=8, typ=ir.DoubleType())
 
     return types.float64(types.int64, types.int64), code
 
@@ -787,7 +787,7 @@ def put_double(typing: Any, address: Any, n: Any, value: Any) -> Any:
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         address, n, value = arguments
-        builder.store(value, _eighth(builder, address, n), align=8)
+        builder.store(value, _entry(builder, address, n), align=8)
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64, types.float64), code
